@@ -1,0 +1,120 @@
+/* bench_case.h - what a benchmark case is: a line of the table (bench_cases.c), the kind that knows how to do it
+ * (bench_kinds_*.c), and its work while it is open. The harness (bench_measure.c) knows none of the kinds. */
+#ifndef GEMMGRAD_BENCH_CASE_H
+#define GEMMGRAD_BENCH_CASE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <gemmgrad/blas_backend.h>
+#include <gemmgrad/layers.h>
+
+#include "bench_raw.h"
+
+enum {
+    BENCH_MOST_SIZES = 6,
+    BENCH_MOST_VARIANTS = 3, /* of a kind; the raw calls come on top */
+    BENCH_MOST_PRODUCTS = 16,
+    BENCH_MOST_BUFFERS = 40,
+    BENCH_NAME_BYTES = 96
+};
+
+typedef struct bench_kind bench_kind;
+
+/* One line of the table. */
+typedef struct bench_case {
+    const char *suite; /* kernels, layers, training */
+    const char *group; /* heading in the report; geometric means are taken over a group */
+    const bench_kind *kind;
+    int option;                     /* one of the kind's options */
+    int64_t size[BENCH_MOST_SIZES]; /* in the kind's order; a 0 ends the list */
+} bench_case;
+
+/* A case while it is open: its data, and the raw products that do the same multiply-adds. */
+typedef struct bench_work {
+    const bench_case *line;
+    gg_status status; /* the first failure of bench_take */
+    void *buffers[BENCH_MOST_BUFFERS];
+    int buffer_count;
+    bench_sgemm raw[BENCH_MOST_PRODUCTS];
+    int raw_count;
+    bool raw_is_result; /* the variants compute what the raw products do, into the same matrices: can be compared */
+    int64_t step;
+
+    /* Arrays by their usual names; each kind uses what it needs. */
+    float *x, *w, *bias, *y, *dy, *dx, *dw, *db, *packed, *state1, *state2;
+    int32_t *labels;
+    gg_model *model;
+    gg_value loss;
+    gg_optimizer *optimizer;
+} bench_work;
+
+/* One way to do the work of a kind; a repetition is one call. */
+typedef struct bench_variant {
+    const char *name; /* "" for the plain one */
+    gg_status (*run)(bench_work *work);
+} bench_variant;
+
+struct bench_kind {
+    const char *name;
+    const char *const *options;                        /* their names, NULL-terminated; NULL: the kind has none */
+    bench_variant variants[BENCH_MOST_VARIANTS];       /* the first one without run ends the list */
+    bool has_raw;                                      /* open lists raw products */
+    double (*flops)(const bench_case *line);           /* of one repetition; NULL: not counted */
+    double (*bytes)(const bench_case *line);           /* every operand moved once; NULL: not counted */
+    gg_status (*open)(bench_work *work);               /* take the buffers, list the raw products */
+    gg_status (*check)(bench_work *work, int variant); /* NULL: the harness compares with the raw products */
+    void (*close)(bench_work *work);                   /* NULL: nothing beyond the buffers */
+};
+
+/* The table. */
+const bench_case *bench_cases(int *count);
+
+/* "layers/affine/in_out/32x256x256"; with a variant's name: ".../raw". Written to name[BENCH_NAME_BYTES]. */
+void bench_case_name(char *name, const bench_case *line, const char *variant);
+
+int bench_case_variants(const bench_case *line);
+
+gg_status bench_work_open(bench_work *work, const bench_case *line);
+void bench_work_close(bench_work *work);
+
+/* For a kind's open: `floats` random numbers in [low, high), none of them zero, subnormal or NaN; freed at close.
+ * NULL on failure, which work->status then holds. */
+float *bench_take(bench_work *work, int64_t floats, float low, float high);
+
+/* The same in [-1, 1): the data of products. */
+float *bench_take_data(bench_work *work, int64_t floats);
+
+/* `count` labels in [0, classes). */
+int32_t *bench_take_labels(bench_work *work, int64_t count, int64_t classes);
+
+/* Add to the raw products C = op(A) op(B), all dense, C m x n. Returns it for the rarer members. */
+bench_sgemm *bench_add_raw(bench_work *work, float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
+                           bool transpose_a, bool transpose_b);
+
+/* Run a variant once and compare every product of work->raw with what cblas_sgemm computes: GG_ERR_NUMERIC and
+ * a message when they differ by more than rounding. */
+gg_status bench_check_products(bench_work *work, int variant);
+
+/* GG_ERR_NUMERIC unless all of x is finite. */
+gg_status bench_check_finite(const char *what, const float *x, int64_t n);
+
+/* The kinds, in the files named. */
+extern const bench_kind bench_gemm, bench_gemm_batch;                       /* bench_kinds_gemm.c */
+extern const bench_kind bench_forward, bench_dx, bench_dw;                  /* bench_kinds_gemm.c */
+extern const bench_kind bench_activation, bench_activation_gradient;        /* bench_kinds_elementwise.c */
+extern const bench_kind bench_softmax, bench_cross_entropy, bench_sum_rows; /* bench_kinds_elementwise.c */
+extern const bench_kind bench_optimizer;                                    /* bench_kinds_elementwise.c */
+extern const bench_kind bench_affine;                                       /* bench_kinds_network.c */
+extern const bench_kind bench_network;                                      /* bench_kinds_network.c */
+
+/* Options of the products: which operands are stored transposed; how a weight is stored. */
+enum { BENCH_NN, BENCH_NT, BENCH_TN, BENCH_TT };
+enum { BENCH_IN_OUT, BENCH_OUT_IN };
+enum { BENCH_FORWARD, BENCH_BACKWARD };
+
+/* Options of bench_network: the activation of the hidden layers and the optimiser. */
+enum { BENCH_RELU_SGD, BENCH_RELU_ADAM, BENCH_SIGMOID_SGD };
+
+#endif

@@ -1,0 +1,301 @@
+/* bench_command.c - the verb bench: which cases, how thoroughly, and where the results go. */
+#include <math.h>
+#include <regex.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "bench_load.h"
+#include "bench_report.h"
+#include "commands.h"
+#include "machine.h"
+#include "options.h"
+#include "outputs.h"
+
+static const char USAGE[] =
+    "usage: gemmgrad bench [--suite kernels|layers|training|all] [--filter REGEX] [--threads N]\n"
+    "                      [--json FILE] [--min-time S] [--repetitions N] [--quick] [--no-raw] [--list]\n"
+    "\n"
+    "Times kernels, layers and training steps, each beside the raw cblas_sgemm calls of the same shapes,\n"
+    "in random turns. Every product is compared with the raw one first. A sample is the mean of as many\n"
+    "repetitions in a row as the clock needs.\n"
+    "\n"
+    "  --suite NAME       one suite only [all]\n"
+    "  --filter REGEX     only names that match this extended regular expression (see --list)\n"
+    "  --threads N        threads of a call, ours and raw [OMP_NUM_THREADS, else all CPUs]\n"
+    "  --json FILE        all samples and results in google-benchmark's schema; - is standard output,\n"
+    "                     and the table then goes to stderr\n"
+    "  --min-time S       seconds that the samples of a row take together, at least [0.03; quick 0.005]\n"
+    "  --repetitions N    samples of a row [21; quick 7]\n"
+    "  --quick            all cases in less than a minute\n"
+    "  --no-raw           leave the raw calls out\n"
+    "  --list             print the names and stop\n"
+    "  --help             this text\n"
+    "\n"
+    "Exit codes: 0 done, 1 a case failed its check or a file could not be written, 2 wrong usage.\n";
+
+enum option_code { SUITE = GG_LONG_ONLY, FILTER, THREADS, JSON, MIN_TIME, REPETITIONS, QUICK, NO_RAW, LIST };
+
+static const struct option options[] = {
+    {"suite", required_argument, NULL, SUITE},
+    {"filter", required_argument, NULL, FILTER},
+    {"threads", required_argument, NULL, THREADS},
+    {"json", required_argument, NULL, JSON},
+    {"min-time", required_argument, NULL, MIN_TIME},
+    {"repetitions", required_argument, NULL, REPETITIONS},
+    {"quick", no_argument, NULL, QUICK},
+    {"no-raw", no_argument, NULL, NO_RAW},
+    {"list", no_argument, NULL, LIST},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+/* The command line; 0 stands for what was not given. */
+typedef struct choices {
+    const char *suite, *filter_text, *json;
+    regex_t filter;
+    int64_t threads, repetitions;
+    double min_time;
+    bool quick, no_raw, list, help;
+} choices;
+
+/* ---- the command line ---- */
+
+static bool parse_suite(choices *out, const char *text)
+{
+    static const char *const suites[] = {"kernels", "layers", "training", "all"};
+    for (size_t i = 0; i < sizeof suites / sizeof *suites; i++)
+        if (strcmp(text, suites[i]) == 0) {
+            out->suite = suites[i];
+            return true;
+        }
+    gg_usage_error("bench", "--suite '%s': expected kernels, layers, training or all", text);
+    return false;
+}
+
+static bool parse_filter(choices *out, const char *text)
+{
+    if (out->filter_text != NULL)
+        regfree(&out->filter);
+    out->filter_text = NULL;
+    const int error = regcomp(&out->filter, text, REG_EXTENDED | REG_NOSUB);
+    if (error != 0) {
+        char reason[128];
+        regerror(error, &out->filter, reason, sizeof reason);
+        gg_usage_error("bench", "--filter '%s' is no regular expression: %s", text, reason);
+        return false;
+    }
+    out->filter_text = text;
+    return true;
+}
+
+static bool parse_one(choices *out, int code, const char *value)
+{
+    switch (code) {
+    case SUITE: return parse_suite(out, value);
+    case FILTER: return parse_filter(out, value);
+    case THREADS: return gg_parse_integer(&out->threads, "bench", "threads", value, 1, 1024);
+    case JSON: out->json = value; return true;
+    case MIN_TIME: return gg_parse_positive(&out->min_time, "bench", "min-time", value, 3600.0);
+    case REPETITIONS: return gg_parse_integer(&out->repetitions, "bench", "repetitions", value, 1, 100000);
+    case QUICK: out->quick = true; return true;
+    case NO_RAW: out->no_raw = true; return true;
+    case LIST: out->list = true; return true;
+    default: out->help = true; return true;
+    }
+}
+
+static int parse(choices *out, int argc, char **argv)
+{
+    int answer;
+    *out = (choices){.suite = "all"};
+    while ((answer = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+        if (answer == '?' || answer == ':')
+            return gg_option_error("bench", answer, argv, options);
+        if (!parse_one(out, answer, optarg))
+            return GG_EXIT_USAGE;
+    }
+    if (optind < argc)
+        return gg_usage_error("bench", "unexpected argument '%s'; bench takes only options", argv[optind]);
+    return GG_EXIT_DONE;
+}
+
+/* ---- which cases ---- */
+
+static bool name_matches(const choices *chosen, const char *name)
+{
+    return chosen->filter_text == NULL || regexec(&chosen->filter, name, 0, NULL, 0) == 0;
+}
+
+static bool suite_matches(const choices *chosen, const bench_case *line)
+{
+    return strcmp(chosen->suite, "all") == 0 || strcmp(chosen->suite, line->suite) == 0;
+}
+
+static bool variant_wanted(const choices *chosen, const bench_case *line, int variant)
+{
+    char name[BENCH_NAME_BYTES];
+    bench_case_name(name, line, line->kind->variants[variant].name);
+    return suite_matches(chosen, line) && name_matches(chosen, name);
+}
+
+static void list_names(const choices *chosen)
+{
+    int count;
+    const bench_case *lines = bench_cases(&count);
+    for (int i = 0; i < count; i++)
+        for (int j = 0; j < bench_case_variants(&lines[i]); j++)
+            if (variant_wanted(chosen, &lines[i], j)) {
+                char name[BENCH_NAME_BYTES];
+                bench_case_name(name, &lines[i], lines[i].kind->variants[j].name);
+                puts(name);
+            }
+}
+
+static gg_status add_result(bench_run *run, const choices *chosen, const bench_case *line)
+{
+    bench_result *result = &run->results[run->count];
+    gg_status status = GG_OK;
+    *result = (bench_result){.line = line};
+    for (int i = 0; i < bench_case_variants(line) && status == GG_OK; i++)
+        if (variant_wanted(chosen, line, i))
+            status = bench_result_add(result, i, &run->settings);
+    if (result->series_count == 0)
+        return status;
+    run->count++;
+    if (status == GG_OK && line->kind->has_raw && run->settings.raw)
+        status = bench_result_add(result, -1, &run->settings);
+    return status;
+}
+
+static gg_status select_cases(bench_run *run, const choices *chosen)
+{
+    int count;
+    void *memory;
+    const bench_case *lines = bench_cases(&count);
+    gg_status status = gg_alloc(&memory, (size_t)count * sizeof *run->results);
+    if (status == GG_OK)
+        run->results = memory;
+    for (int i = 0; i < count && status == GG_OK; i++)
+        status = add_result(run, chosen, &lines[i]);
+    return status;
+}
+
+/* ---- the run ---- */
+
+static void free_run(bench_run *run)
+{
+    for (int i = 0; i < run->count; i++)
+        bench_result_free(&run->results[i]);
+    gg_free(run->results);
+}
+
+static void show_progress(const bench_run *run, int done, const bench_result *now)
+{
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K%3d%%  %s", 100 * done / (run->settings.visits * run->count), now->series[0].name);
+}
+
+/* Every case once in each visit, in an order drawn anew. */
+static gg_status visit_all(bench_run *run)
+{
+    bench_random random = {.state = 20261122};
+    void *memory;
+    const gg_status status = gg_alloc(&memory, (size_t)run->count * sizeof(int));
+    if (status != GG_OK)
+        return status;
+    int *order = memory;
+    const bench_load start = bench_load_now();
+    for (int visit = 0; visit < run->settings.visits; visit++) {
+        bench_random_order(&random, order, run->count);
+        for (int i = 0; i < run->count; i++) {
+            show_progress(run, visit * run->count + i, &run->results[order[i]]);
+            bench_visit(&run->results[order[i]], &run->settings, &random);
+        }
+    }
+    if (isatty(STDERR_FILENO))
+        fprintf(stderr, "\r\033[K");
+    const bench_load end = bench_load_now();
+    run->foreign_cpus = bench_load_foreign(&start, &end);
+    /* What disturbs a ceiling only lowers it: a second look may be the better one. */
+    run->machine.fma_peak_gflops = fmax(run->machine.fma_peak_gflops, gg_machine_fma_peak());
+    gg_free(memory);
+    return GG_OK;
+}
+
+static int report(const bench_run *run, const choices *chosen)
+{
+    const bool to_stdout = chosen->json != NULL && strcmp(chosen->json, "-") == 0;
+    FILE *out = to_stdout ? stderr : stdout;
+    int failures = 0;
+    gg_environment_print(out, &run->machine);
+    bench_report_print(out, run);
+    fflush(out);
+    for (int i = 0; i < run->count; i++)
+        failures += run->results[i].status != GG_OK;
+    if (failures > 0)
+        fprintf(stderr, "gemmgrad bench: %d of %d cases FAILED; the table says why\n", failures, run->count);
+    if (chosen->json != NULL && gg_output_json(chosen->json, bench_report_json(run, "gemmgrad bench")) != GG_OK)
+        return gg_failure("bench");
+    gg_environment_warn();
+    return failures > 0 ? GG_EXIT_FAILED : GG_EXIT_DONE;
+}
+
+static bench_settings settings_for(const choices *chosen)
+{
+    const int64_t repetitions = chosen->repetitions > 0 ? chosen->repetitions : chosen->quick ? 7 : 21;
+    const double min_time = chosen->min_time > 0.0 ? chosen->min_time : chosen->quick ? 0.005 : 0.03;
+    return (bench_settings){
+        .threads = gg_threads(),
+        .repetitions = (int)repetitions,
+        .visits = chosen->quick || repetitions < 3 ? 1 : 3,
+        .min_time = min_time,
+        .raw = !chosen->no_raw && bench_raw_found(),
+    };
+}
+
+static int measure_selected(bench_run *run, const choices *chosen)
+{
+    if (run->count == 0)
+        return gg_usage_error("bench", "no case of suite %s matches --filter '%s'; --list prints all names",
+                              chosen->suite, chosen->filter_text != NULL ? chosen->filter_text : "");
+    if (gg_environment_measure(&run->machine) != GG_OK || visit_all(run) != GG_OK)
+        return gg_failure("bench");
+    return report(run, chosen);
+}
+
+static int measure(const choices *chosen)
+{
+    bench_run run = {.settings = settings_for(chosen)};
+    const int code = select_cases(&run, chosen) == GG_OK ? measure_selected(&run, chosen) : gg_failure("bench");
+    free_run(&run);
+    return code;
+}
+
+static int prepare_and_measure(const choices *chosen)
+{
+    if (chosen->threads > 0 && gg_set_threads((int)chosen->threads) != GG_OK)
+        return gg_failure("bench");
+    const bool to_file = chosen->json != NULL && strcmp(chosen->json, "-") != 0;
+    if (to_file && gg_output_check("--json", chosen->json, true) != GG_OK)
+        return gg_failure("bench");
+    if (!bench_raw_start(gg_threads()))
+        fprintf(stderr, "note: no raw calls, for cblas_sgemm is not to be found (a BLAS linked statically?)\n");
+    return measure(chosen);
+}
+
+int gg_command_bench(int argc, char **argv)
+{
+    choices chosen;
+    int code = parse(&chosen, argc, argv);
+    if (code == GG_EXIT_DONE && chosen.help)
+        fputs(USAGE, stdout);
+    else if (code == GG_EXIT_DONE && chosen.list)
+        list_names(&chosen);
+    else if (code == GG_EXIT_DONE)
+        code = prepare_and_measure(&chosen);
+    if (chosen.filter_text != NULL)
+        regfree(&chosen.filter);
+    return code;
+}

@@ -1,0 +1,244 @@
+/* bench_measure.c - samples in interleaved order. */
+#include "bench_measure.h"
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/resource.h>
+#include <time.h>
+
+#include "bench_stats.h"
+#include "machine.h"
+
+/* The clock's own step and call stay below a thousandth of this. */
+static const double SHORTEST_SAMPLE = 50e-6;
+
+/* A visit starts with cold caches and sleeping threads: each variant runs twice, and for so long without a thread
+ * taken from its CPU, before it counts. Threads that wake together may share a CPU for a tenth of a second. */
+static const double WARM_UP = 1e-3;
+
+/* But on a busy machine that never happens: seconds that a run spends waiting for it altogether. */
+static double patience = 5.0;
+
+/* How long idle threads spin before they sleep: OpenBLAS's own up to 2^26 cycles, libgomp's a few milliseconds. */
+static const double THREADS_REST = 0.03;
+
+/* Samples in a row from one variant where changing it costs THREADS_REST. */
+enum { ROUNDS_BETWEEN_RESTS = 7 };
+
+const bench_series *bench_result_raw(const bench_result *result)
+{
+    for (int i = 0; i < result->series_count; i++)
+        if (result->series[i].variant < 0)
+            return &result->series[i];
+    return NULL;
+}
+
+double bench_result_ratio(const bench_result *result, const bench_series *series)
+{
+    const bench_series *raw = bench_result_raw(result);
+    return raw != NULL ? bench_paired_ratio(raw->real, series->real, series->count) : NAN;
+}
+
+gg_status bench_result_add(bench_result *result, int variant, const bench_settings *settings)
+{
+    bench_series *series = &result->series[result->series_count];
+    void *memory;
+    const gg_status status = gg_alloc(&memory, 2 * (size_t)settings->repetitions * sizeof(double));
+    if (status != GG_OK)
+        return status;
+    *series = (bench_series){.variant = variant, .real = memory};
+    series->cpu = series->real + settings->repetitions;
+    bench_case_name(series->name, result->line, variant < 0 ? "raw" : result->line->kind->variants[variant].name);
+    result->series_count++;
+    return GG_OK;
+}
+
+void bench_result_free(bench_result *result)
+{
+    for (int i = 0; i < result->series_count; i++)
+        gg_free(result->series[i].real);
+}
+
+/* ---- one sample ---- */
+
+static double process_seconds(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &now);
+    return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+}
+
+static gg_status run_once(bench_work *work, int variant)
+{
+    if (variant >= 0)
+        return work->line->kind->variants[variant].run(work);
+    for (int i = 0; i < work->raw_count; i++)
+        bench_raw_run(&work->raw[i]);
+    return GG_OK;
+}
+
+/* Seconds of so many repetitions; NaN when one failed. */
+static double time_repetitions(bench_work *work, int variant, int64_t iterations)
+{
+    gg_status status = GG_OK;
+    const double start = gg_seconds_now();
+    for (int64_t i = 0; i < iterations && status == GG_OK; i++)
+        status = run_once(work, variant);
+    const double end = gg_seconds_now();
+    return status == GG_OK ? end - start : (double)NAN;
+}
+
+static void take_sample(bench_work *work, bench_series *series, int64_t iterations)
+{
+    const uint64_t allocations = gg_allocation_count();
+    const double cpu = process_seconds();
+    series->real[series->count] = time_repetitions(work, series->variant, iterations) / (double)iterations;
+    series->cpu[series->count] = (process_seconds() - cpu) / (double)iterations;
+    series->count++;
+    series->allocations += gg_allocation_count() - allocations;
+}
+
+/* ---- a visit ---- */
+
+/* Awake: after a sleep of all threads some schedulers start them together on one CPU and take long to part them. */
+static void rest(void)
+{
+    const double end = gg_seconds_now() + THREADS_REST;
+    while (gg_seconds_now() < end)
+        continue;
+}
+
+static void enter(const bench_series *series)
+{
+    static bool was_raw;
+    const bool is_raw = series->variant < 0;
+    if (bench_raw_own_threads() && is_raw != was_raw)
+        rest();
+    was_raw = is_raw;
+    if (is_raw)
+        bench_raw_enter();
+}
+
+static void leave(const bench_series *series)
+{
+    if (series->variant < 0)
+        bench_raw_leave();
+}
+
+/* How often the system took a CPU from one of our threads. */
+static long preemptions(void)
+{
+#ifdef __linux__
+    struct rusage usage;
+    if (getrusage(RUSAGE_SELF, &usage) == 0)
+        return usage.ru_nivcsw;
+#endif
+    return 0;
+}
+
+/* Run the variant until it is warm; seconds of its fastest repetition. */
+static double warm_up(bench_work *work, int variant)
+{
+    const double start = gg_seconds_now();
+    double calm = start, fastest = INFINITY, now = start;
+    long seen = preemptions();
+    int64_t iterations = 1;
+    for (int runs = 0; runs < 2 || now - calm < WARM_UP; runs++) {
+        const double seconds = time_repetitions(work, variant, iterations);
+        fastest = fmin(fastest, seconds / (double)iterations);
+        /* Past the clock's own step, for short ones. */
+        iterations = seconds < 0.1 * WARM_UP ? 2 * iterations : iterations;
+        now = gg_seconds_now();
+        if (preemptions() != seen && now - start < patience)
+            calm = now;
+        seen = preemptions();
+    }
+    patience -= calm - start;
+    return fastest;
+}
+
+static int64_t iterations_for(double seconds, const bench_settings *settings)
+{
+    const double wanted = fmax(SHORTEST_SAMPLE, settings->min_time / settings->repetitions);
+    return (int64_t)fmax(1.0, ceil(wanted / fmax(seconds, 1e-9)));
+}
+
+static void warm_up_all(bench_result *result, bench_work *work, const bench_settings *settings)
+{
+    double fastest = INFINITY;
+    for (int i = 0; i < result->series_count; i++) {
+        enter(&result->series[i]);
+        fastest = fmin(fastest, warm_up(work, result->series[i].variant));
+        leave(&result->series[i]);
+    }
+    if (result->iterations == 0)
+        result->iterations = iterations_for(fastest, settings);
+}
+
+static gg_status take_rounds(bench_result *result, bench_work *work, int rounds, bench_random *random)
+{
+    const int burst = bench_raw_own_threads() ? ROUNDS_BETWEEN_RESTS : 1;
+    int order[BENCH_MOST_VARIANTS + 1];
+    for (int done = 0; done < rounds; done += burst) {
+        const int samples = rounds - done < burst ? rounds - done : burst;
+        bench_random_order(random, order, result->series_count);
+        for (int i = 0; i < result->series_count; i++) {
+            bench_series *series = &result->series[order[i]];
+            enter(series);
+            if (burst > 1)
+                (void)warm_up(work, series->variant);
+            for (int j = 0; j < samples; j++)
+                take_sample(work, series, result->iterations);
+            leave(series);
+            if (isnan(series->real[series->count - 1]))
+                return GG_ERR_INTERNAL;
+        }
+    }
+    return GG_OK;
+}
+
+static gg_status check(bench_result *result, bench_work *work)
+{
+    gg_status (*own_check)(bench_work *, int) = work->line->kind->check;
+    gg_status status = GG_OK;
+    for (int i = 0; i < result->series_count && status == GG_OK; i++) {
+        const int variant = result->series[i].variant;
+        if (variant >= 0 && own_check != NULL)
+            status = own_check(work, variant);
+        else if (variant >= 0 && work->raw_is_result && bench_raw_found())
+            status = bench_check_products(work, variant);
+    }
+    return status;
+}
+
+static void note_failure(bench_result *result, gg_status status)
+{
+    result->status = status;
+    snprintf(result->message, sizeof result->message, "%s", gg_error_message());
+}
+
+void bench_visit(bench_result *result, const bench_settings *settings, bench_random *random)
+{
+    bench_work work;
+    if (result->status != GG_OK)
+        return;
+    const int before = settings->repetitions * result->visits / settings->visits;
+    const int after = settings->repetitions * (result->visits + 1) / settings->visits;
+    gg_status status = bench_work_open(&work, result->line);
+    if (status != GG_OK) {
+        note_failure(result, status);
+        return;
+    }
+    if (result->visits == 0)
+        status = check(result, &work);
+    if (status == GG_OK) {
+        warm_up_all(result, &work, settings);
+        status = take_rounds(result, &work, after - before, random);
+    }
+    if (status != GG_OK)
+        note_failure(result, status);
+    result->visits++;
+    bench_work_close(&work);
+}

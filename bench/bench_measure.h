@@ -1,0 +1,56 @@
+/* bench_measure.h - the harness: opens a case, checks it, warms it up, takes samples of its variants in random turns.
+ *
+ * A sample is the time of `iterations` repetitions in a row, divided by their number; all samples are kept. In every
+ * round each variant, the raw calls among them, gives one sample, in an order drawn anew: whatever drifts hits all of
+ * them alike, and the ratio of two samples of one round means something. A run visits all cases more than once, again
+ * in random order. */
+#ifndef GEMMGRAD_BENCH_MEASURE_H
+#define GEMMGRAD_BENCH_MEASURE_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "bench_case.h"
+#include "bench_random.h"
+
+typedef struct bench_settings {
+    int threads;
+    int repetitions; /* samples of a variant, over all visits together */
+    int visits;      /* of a case */
+    double min_time; /* seconds that these samples take together, at least */
+    bool raw;        /* time the raw calls as well */
+} bench_settings;
+
+/* The samples of one variant of a case, or of its raw calls. */
+typedef struct bench_series {
+    char name[BENCH_NAME_BYTES]; /* of the case and the variant */
+    int variant;                 /* its number in the kind; -1: the raw calls */
+    double *real, *cpu;          /* count samples each: seconds of a repetition, by the wall and of the whole process */
+    int count;
+    uint64_t allocations; /* during all samples */
+} bench_series;
+
+typedef struct bench_result {
+    const bench_case *line;
+    bench_series series[BENCH_MOST_VARIANTS + 1];
+    int series_count;
+    int64_t iterations; /* repetitions in a sample; 0: not calibrated yet */
+    int visits;         /* made so far */
+    gg_status status;   /* of what went wrong; then there are no further samples */
+    char message[512];
+} bench_result;
+
+/* The series of raw calls, or NULL. */
+const bench_series *bench_result_raw(const bench_result *result);
+
+/* raw / series, the median over rounds: above 1 the series is the faster one. NaN without raw samples. */
+double bench_result_ratio(const bench_result *result, const bench_series *series);
+
+/* Reserve room for the samples of a variant and for those of the raw calls. */
+gg_status bench_result_add(bench_result *result, int variant, const bench_settings *settings);
+void bench_result_free(bench_result *result);
+
+/* Visit the case: its next share of samples. What goes wrong is noted in the result. */
+void bench_visit(bench_result *result, const bench_settings *settings, bench_random *random);
+
+#endif

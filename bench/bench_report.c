@@ -1,0 +1,181 @@
+/* bench_report.c - tables for people. */
+#include "bench_report.h"
+
+#include <math.h>
+#include <string.h>
+
+#include "bench_stats.h"
+
+/* What the project asks of every row that has raw calls beside it. */
+static const double LEAST_RATIO = 0.97;
+
+double bench_gflops(const bench_result *result, const bench_series *series)
+{
+    double (*flops)(const bench_case *) = result->line->kind->flops;
+    return flops != NULL ? 1e-9 * flops(result->line) / bench_median(series->real, series->count) : (double)NAN;
+}
+
+double bench_gigabytes(const bench_result *result, const bench_series *series)
+{
+    double (*bytes)(const bench_case *) = result->line->kind->bytes;
+    return bytes != NULL ? 1e-9 * bytes(result->line) / bench_median(series->real, series->count) : (double)NAN;
+}
+
+double bench_allocations(const bench_result *result, const bench_series *series)
+{
+    return (double)series->allocations / ((double)series->count * (double)result->iterations);
+}
+
+/* ---- numbers in columns ---- */
+
+static void print_time(FILE *out, double seconds)
+{
+    const char *unit = seconds < 1e-6 ? "ns" : seconds < 1e-3 ? "us" : seconds < 1.0 ? "ms" : "s ";
+    const double scaled = seconds * (seconds < 1e-6 ? 1e9 : seconds < 1e-3 ? 1e6 : seconds < 1.0 ? 1e3 : 1.0);
+    fprintf(out, " %*.*f %s", 8, scaled < 10.0 ? 3 : scaled < 100.0 ? 2 : 1, scaled, unit);
+}
+
+/* format has one %f with a width; a dash of that width where there is no number. */
+static void print_number(FILE *out, int width, int digits, double x, const char *unit)
+{
+    if (isfinite(x))
+        fprintf(out, " %*.*f%s", width, digits, x, unit);
+    else
+        fprintf(out, " %*s%*s", width, "-", (int)strlen(unit), "");
+}
+
+static int name_width(const bench_run *run)
+{
+    size_t width = strlen("case");
+    for (int i = 0; i < run->count; i++)
+        for (int j = 0; j < run->results[i].series_count; j++)
+            if (run->results[i].series[j].variant >= 0 && strlen(run->results[i].series[j].name) > width)
+                width = strlen(run->results[i].series[j].name);
+    return (int)width;
+}
+
+static void print_row(FILE *out, const bench_run *run, int width, const bench_result *result,
+                      const bench_series *series)
+{
+    const bench_series *raw = bench_result_raw(result);
+    const double gflops = bench_gflops(result, series);
+    fprintf(out, "%-*s", width, series->name);
+    print_time(out, bench_median(series->real, series->count));
+    print_number(out, 5, 1, 100.0 * bench_spread(series->real, series->count), "%");
+    print_number(out, 8, 1, gflops, "");
+    print_number(out, 5, 1, 100.0 * gflops / run->machine.fma_peak_gflops, "%");
+    print_number(out, 7, 1, bench_gigabytes(result, series), "");
+    print_number(out, 8, 1, raw != NULL ? bench_gflops(result, raw) : (double)NAN, "");
+    print_number(out, 6, 2, bench_result_ratio(result, series), "");
+    print_number(out, 6, 2, bench_allocations(result, series), "");
+    fputc('\n', out);
+}
+
+static void print_failure(FILE *out, int width, const bench_result *result)
+{
+    char name[BENCH_NAME_BYTES];
+    bench_case_name(name, result->line, "");
+    fprintf(out, "%-*s FAILED: %s\n", width, name, result->message);
+}
+
+/* ---- a group ---- */
+
+typedef struct summary {
+    int rows, below;
+    double log_ratios, log_fractions, worst;
+    const char *worst_name;
+} summary;
+
+static void add_row(summary *sum, const bench_run *run, const bench_result *result, const bench_series *series)
+{
+    const double ratio = bench_result_ratio(result, series);
+    if (!isfinite(ratio))
+        return;
+    sum->rows++;
+    sum->below += ratio < LEAST_RATIO;
+    sum->log_ratios += log(ratio);
+    sum->log_fractions += log(bench_gflops(result, series) / run->machine.fma_peak_gflops);
+    if (sum->worst_name == NULL || ratio < sum->worst) {
+        sum->worst = ratio;
+        sum->worst_name = series->name;
+    }
+}
+
+static void print_summary(FILE *out, const summary *sum)
+{
+    if (sum->rows > 0)
+        fprintf(out, "  geometric mean of %d: %.3f times raw, %.1f%% of the peak; worst %.3f (%s); below %.2f: %d\n",
+                sum->rows, exp(sum->log_ratios / sum->rows), 100.0 * exp(sum->log_fractions / sum->rows), sum->worst,
+                sum->worst_name, LEAST_RATIO, sum->below);
+}
+
+static const bench_series *find_series(const bench_result *result, int variant)
+{
+    for (int i = 0; i < result->series_count; i++)
+        if (result->series[i].variant == variant)
+            return &result->series[i];
+    return NULL;
+}
+
+static bool same_group(const bench_result *a, const bench_result *b)
+{
+    return strcmp(a->line->suite, b->line->suite) == 0 && strcmp(a->line->group, b->line->group) == 0;
+}
+
+static void print_heading(FILE *out, int width, const bench_result *first, int variant)
+{
+    const char *name = variant > 0 ? first->line->kind->variants[variant].name : "";
+    fprintf(out, "\n%s: %s%s%s\n", first->line->suite, first->line->group, name[0] != '\0' ? ", " : "", name);
+    fprintf(out, "%-*s %11s %6s %8s %6s %7s %8s %6s %6s\n", width, "case", "time", "iqr", "GFLOP/s", "peak", "GB/s",
+            "raw GF/s", "ratio", "allocs");
+}
+
+static void print_group(FILE *out, const bench_run *run, int first, int variant, int width)
+{
+    summary sum = {0};
+    bool headed = false;
+    for (int i = first; i < run->count; i++) {
+        const bench_result *result = &run->results[i];
+        const bench_series *series = find_series(result, variant);
+        if (!same_group(result, &run->results[first]) || series == NULL)
+            continue;
+        if (!headed)
+            print_heading(out, width, result, variant);
+        headed = true;
+        if (result->status != GG_OK) {
+            print_failure(out, width, result);
+            continue;
+        }
+        print_row(out, run, width, result, series);
+        add_row(&sum, run, result, series);
+    }
+    print_summary(out, &sum);
+}
+
+/* A busy neighbour costs a CPU much more than its share: threads that wait for each other wait for it. */
+static void print_load(FILE *out, const bench_run *run)
+{
+    const double noticeable = 0.05;
+    if (run->foreign_cpus > noticeable)
+        fprintf(out, "\nNOT IDLE: others kept %.2f CPUs busy meanwhile; take none of these figures at its word\n",
+                run->foreign_cpus);
+}
+
+void bench_report_print(FILE *out, const bench_run *run)
+{
+    const int width = name_width(run);
+    for (int i = 0; i < run->count; i++) {
+        bool seen = false;
+        for (int j = 0; j < i && !seen; j++)
+            seen = same_group(&run->results[i], &run->results[j]);
+        for (int variant = 0; variant < BENCH_MOST_VARIANTS && !seen; variant++)
+            print_group(out, run, i, variant, width);
+    }
+    fprintf(out,
+            "\ntime: median of %d samples; iqr: upper minus lower quartile; peak: share of the FMA peak, %.0f GFLOP/s\n"
+            "with %d thread%s; raw: the cblas_sgemm calls of the same shapes, in the same turns; ratio: raw / time;\n"
+            "allocs: for each repetition\n",
+            run->settings.repetitions, run->machine.fma_peak_gflops, run->settings.threads,
+            run->settings.threads == 1 ? "" : "s");
+    print_load(out, run);
+}

@@ -1,0 +1,187 @@
+/* bench_work.c - opening and closing a case: its name, its data, and the check of its products against raw ones. */
+#include <math.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "bench_case.h"
+#include "bench_random.h"
+
+/* ---- names ---- */
+
+void bench_case_name(char *name, const bench_case *line, const char *variant)
+{
+    const char *const *options = line->kind->options;
+    const size_t room = BENCH_NAME_BYTES;
+    int length = snprintf(name, room, "%s/%s", line->suite, line->kind->name);
+    if (options != NULL)
+        length += snprintf(name + length, room - (size_t)length, "/%s", options[line->option]);
+    for (int i = 0; i < BENCH_MOST_SIZES && line->size[i] != 0; i++)
+        length +=
+            snprintf(name + length, room - (size_t)length, "%c%lld", i == 0 ? '/' : 'x', (long long)line->size[i]);
+    if (variant[0] != '\0')
+        snprintf(name + length, room - (size_t)length, "/%s", variant);
+}
+
+int bench_case_variants(const bench_case *line)
+{
+    int count = 0;
+    while (count < BENCH_MOST_VARIANTS && line->kind->variants[count].run != NULL)
+        count++;
+    return count;
+}
+
+/* ---- data ---- */
+
+static void *take_bytes(bench_work *work, int64_t count, size_t size)
+{
+    void *buffer = NULL;
+    if (work->status == GG_OK && work->buffer_count == BENCH_MOST_BUFFERS)
+        work->status = gg_fail(GG_ERR_INTERNAL, "bench: a case wants more than %d buffers", BENCH_MOST_BUFFERS);
+    if (work->status == GG_OK)
+        work->status = gg_alloc(&buffer, (size_t)count * size);
+    if (buffer != NULL)
+        work->buffers[work->buffer_count++] = buffer;
+    return buffer;
+}
+
+/* A new seed for each buffer of the process, so that no two hold the same numbers. */
+static bench_random next_stream(void)
+{
+    static uint64_t streams;
+    return (bench_random){.state = ++streams << 40};
+}
+
+float *bench_take(bench_work *work, int64_t floats, float low, float high)
+{
+    float *data = take_bytes(work, floats, sizeof *data);
+    if (data == NULL)
+        return NULL;
+    bench_random random = next_stream();
+    for (int64_t i = 0; i < floats; i += 2) {
+        const uint64_t bits = bench_random_next(&random);
+        /* The middles of 2^23 steps over [0, 1): never 0 and never near it by more than rounding. */
+        data[i] = low + (high - low) * (((float)(bits >> 41) + 0.5f) * 0x1p-23f);
+        if (i + 1 < floats)
+            data[i + 1] = low + (high - low) * (((float)(bits & 0x7FFFFF) + 0.5f) * 0x1p-23f);
+    }
+    return data;
+}
+
+float *bench_take_data(bench_work *work, int64_t floats)
+{
+    return bench_take(work, floats, -1.0f, 1.0f);
+}
+
+int32_t *bench_take_labels(bench_work *work, int64_t count, int64_t classes)
+{
+    int32_t *labels = take_bytes(work, count, sizeof *labels);
+    bench_random random = next_stream();
+    for (int64_t i = 0; labels != NULL && i < count; i++)
+        labels[i] = bench_random_below(&random, (int)classes);
+    return labels;
+}
+
+bench_sgemm *bench_add_raw(bench_work *work, float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
+                           bool transpose_a, bool transpose_b)
+{
+    bench_sgemm *product = &work->raw[work->raw_count++];
+    *product = (bench_sgemm){
+        .c = c,
+        .a = a,
+        .b = b,
+        .m = (int)m,
+        .n = (int)n,
+        .k = (int)k,
+        .transpose_a = transpose_a,
+        .transpose_b = transpose_b,
+        .count = 1,
+    };
+    return product;
+}
+
+gg_status bench_work_open(bench_work *work, const bench_case *line)
+{
+    *work = (bench_work){.line = line, .loss = GG_NO_VALUE};
+    const gg_status status = line->kind->open(work);
+    if (status != GG_OK)
+        bench_work_close(work);
+    return status;
+}
+
+void bench_work_close(bench_work *work)
+{
+    if (work->line->kind->close != NULL)
+        work->line->kind->close(work);
+    while (work->buffer_count > 0)
+        gg_free(work->buffers[--work->buffer_count]);
+}
+
+/* ---- checks ---- */
+
+/* Both sums of k products are within 16 eps sum |a||b| of the exact one (the bound that LAPACK's tests use). Both
+ * factors are uniform in [-1, 1), so sum |a||b| is about k/4, and below k/4 + 4 sqrt(k) (18 deviations) everywhere. */
+static float tolerance(int k)
+{
+    const float eps = 0x1p-24f;
+    return 2.0f * 16.0f * eps * (0.25f * (float)k + 4.0f * sqrtf((float)k) + 1.0f);
+}
+
+static int64_t result_floats(const bench_sgemm *product)
+{
+    return (int64_t)(product->count - 1) * product->stride_c + (int64_t)product->m * product->n;
+}
+
+static gg_status compare(const bench_sgemm *product, const float *expected)
+{
+    const float allowed = tolerance(product->k);
+    const int64_t floats = result_floats(product);
+    for (int64_t i = 0; i < floats; i++) {
+        const float bias = product->bias != NULL ? product->bias[i % product->n] : 0.0f;
+        const float difference = fabsf(product->c[i] - (expected[i] + bias));
+        if (!(difference <= allowed))
+            return gg_fail(GG_ERR_NUMERIC, "element (%lld, %lld) of product %d x %d x %d is %g, raw cblas_sgemm has %g",
+                           (long long)(i / product->n), (long long)(i % product->n), product->m, product->n, product->k,
+                           (double)product->c[i], (double)(expected[i] + bias));
+    }
+    return GG_OK;
+}
+
+/* The raw results, moved to arrays of their own; where the variant shall put the same is filled with NaN. */
+static gg_status keep_raw_results(bench_work *work, void **kept)
+{
+    bench_raw_enter();
+    for (int i = 0; i < work->raw_count; i++)
+        bench_raw_run(&work->raw[i]);
+    bench_raw_leave();
+    for (int i = 0; i < work->raw_count; i++) {
+        const size_t bytes = (size_t)result_floats(&work->raw[i]) * sizeof(float);
+        const gg_status status = gg_alloc(&kept[i], bytes);
+        if (status != GG_OK)
+            return status;
+        memcpy(kept[i], work->raw[i].c, bytes);
+        memset(work->raw[i].c, 0xFF, bytes);
+    }
+    return GG_OK;
+}
+
+gg_status bench_check_products(bench_work *work, int variant)
+{
+    void *kept[BENCH_MOST_PRODUCTS] = {NULL};
+    gg_status status = keep_raw_results(work, kept);
+    if (status == GG_OK)
+        status = work->line->kind->variants[variant].run(work);
+    for (int i = 0; i < work->raw_count; i++) {
+        if (status == GG_OK)
+            status = compare(&work->raw[i], kept[i]);
+        gg_free(kept[i]);
+    }
+    return status;
+}
+
+gg_status bench_check_finite(const char *what, const float *x, int64_t n)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!isfinite(x[i]))
+            return gg_fail(GG_ERR_NUMERIC, "%s[%lld] is %g", what, (long long)i, (double)x[i]);
+    return GG_OK;
+}

@@ -1,0 +1,359 @@
+#!/usr/bin/env python3
+"""The layers and training steps of `gemmgrad bench`, done by PyTorch at its best.
+
+Every case is written in several ways that a PyTorch user might choose (gradients set to None or kept, optimisers
+fused, foreach or plain, ...). All are tried for a moment, the fastest are then measured in turns, and the best counts.
+
+Settings (--setting), applied by starting this program again with another environment:
+  stock   PyTorch as installed
+  kernel  OpenBLAS with the kernel that fits this CPU (OPENBLAS_CORETYPE). A PyTorch built with MKL, which runs at half
+          speed on CPUs not made by Intel, gets this system's OpenBLAS in its place there (LD_PRELOAD).
+  malloc  stock, and malloc keeps memory instead of returning it, so that large outputs cost no page faults
+  best    kernel and malloc together
+
+Prints a table, or writes JSON in google-benchmark's schema with every sample (--json FILE).
+"""
+import argparse
+import ctypes.util
+import gc
+import json
+import os
+import platform
+import re
+import statistics
+import sys
+import time
+
+MARK = "GEMMGRAD_PEER_SETTING"
+MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "68719476736"}
+SETTINGS = ("stock", "kernel", "malloc", "best")
+LEARNING_RATE = 1e-5  # as in bench_kinds_network.c
+
+
+# ---- settings ----
+
+def cpu_facts():
+    """Vendor and flags of the CPU; empty where the system does not tell."""
+    vendor, flags = "", set()
+    try:
+        with open("/proc/cpuinfo", encoding="ascii", errors="replace") as file:
+            for line in file:
+                key, _, value = line.partition(":")
+                if key.strip() == "vendor_id":
+                    vendor = value.strip()
+                elif key.strip() == "flags":
+                    flags = set(value.split())
+                    break
+    except OSError:
+        pass
+    return vendor, flags
+
+
+def openblas_kernel(flags):
+    """The widest kernel of OpenBLAS that a CPU with these flags runs well; None: leave the choice to OpenBLAS."""
+    if {"avx512f", "avx512bw", "avx512dq", "avx512vl"} <= flags:
+        return "Cooperlake" if "avx512_bf16" in flags else "SkylakeX"
+    return "Haswell" if {"avx2", "fma"} <= flags else None
+
+
+def built_with_mkl():
+    """Asked of the files, for PyTorch itself must not be loaded before the environment is right."""
+    import importlib.util
+    spec = importlib.util.find_spec("torch")
+    if spec is None or spec.origin is None:
+        raise SystemExit("torch_peers.py: this Python has no PyTorch: " + sys.executable)
+    library = os.path.join(os.path.dirname(spec.origin), "lib", "libtorch_cpu.so")
+    try:
+        with open(library, "rb") as file:
+            return b"Intel(R) oneAPI Math Kernel Library" in file.read()
+    except OSError:
+        return False
+
+
+def environment_for(setting, preload):
+    """What a setting changes in the environment."""
+    vendor, flags = cpu_facts()
+    changes = {}
+    if setting in ("kernel", "best"):
+        kernel = openblas_kernel(flags)
+        if kernel is not None and vendor != "GenuineIntel":
+            changes["OPENBLAS_CORETYPE"] = kernel
+        if preload is None and vendor != "GenuineIntel" and built_with_mkl():
+            preload = ctypes.util.find_library("openblas")
+    if preload:
+        changes["LD_PRELOAD"] = preload
+    if setting in ("malloc", "best"):
+        changes.update(MALLOC)
+    return changes
+
+
+def restart_with(setting, preload):
+    """Run this program again under the setting; returns at once when that has happened already."""
+    if os.environ.get(MARK) == setting:
+        return
+    environment = dict(os.environ, **environment_for(setting, preload))
+    environment[MARK] = setting
+    sys.stdout.flush()
+    os.execve(sys.executable, [sys.executable, os.path.abspath(__file__)] + sys.argv[1:], environment)
+
+
+# ---- the work ----
+
+def affine(torch, batch, inputs, outputs):
+    """nn.Linear forward and backward with gradients of x, W and b."""
+    layer = torch.nn.Linear(inputs, outputs)
+    x = torch.randn(batch, inputs, requires_grad=True)
+    dy = torch.randn(batch, outputs)
+    wanted = (x, layer.weight, layer.bias)
+
+    def set_to_none():
+        x.grad = layer.weight.grad = layer.bias.grad = None
+        layer(x).backward(dy)
+
+    def kept():
+        layer(x).backward(dy)
+
+    def returned():
+        torch.autograd.grad(layer(x), wanted, dy)
+
+    return {"grad=None": set_to_none, "grad kept": kept, "autograd.grad": returned}
+
+
+def network(torch, sizes, activation):
+    layers = []
+    for inputs, outputs in zip(sizes, sizes[1:]):
+        layers += [torch.nn.Linear(inputs, outputs), activation()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def step_with(torch, model, optimizer, set_to_none, x, labels):
+    loss_of = torch.nn.CrossEntropyLoss()
+
+    def step():
+        optimizer.zero_grad(set_to_none=set_to_none)
+        loss_of(model(x), labels).backward()
+        optimizer.step()
+
+    return step
+
+
+def step_by_hand(torch, model, x, labels):
+    """SGD without torch.optim."""
+    parameters = list(model.parameters())
+
+    def step():
+        loss = torch.nn.functional.cross_entropy(model(x), labels)
+        gradients = torch.autograd.grad(loss, parameters)
+        with torch.no_grad():
+            torch._foreach_add_(parameters, gradients, alpha=-LEARNING_RATE)
+
+    return step
+
+
+def training_step(torch, activation, optimizer, batch, sizes):
+    """Forward, backward and optimiser on a fixed batch."""
+    kinds = {"sgd": torch.optim.SGD, "adam": torch.optim.Adam}
+    modes = {"fused": {"fused": True}, "foreach": {"foreach": True}, "plain": {"foreach": False}}
+    activations = {"relu": {"": torch.nn.ReLU, ", in place": lambda: torch.nn.ReLU(inplace=True)},
+                   "sigmoid": {"": torch.nn.Sigmoid}}
+    x = torch.randn(batch, sizes[0])
+    labels = torch.randint(0, sizes[-1], (batch,))
+    ways = {}
+    for place, make in activations[activation].items():
+        for mode, options in modes.items():
+            for none in (True, False):
+                model = network(torch, sizes, make)
+                chosen = kinds[optimizer](model.parameters(), lr=LEARNING_RATE, **options)
+                name = f"{mode}, {'grad=None' if none else 'grad zeroed'}{place}"
+                ways[name] = step_with(torch, model, chosen, none, x, labels)
+        if optimizer == "sgd":
+            model = network(torch, sizes, make)
+            ways["autograd.grad and _foreach_add_" + place] = step_by_hand(torch, model, x, labels)
+    return ways
+
+
+# One line a case: its name without the weight's layout, and how to make the ways to do it.
+CASES = {
+    "layers/affine/32x256x256": lambda torch: affine(torch, 32, 256, 256),
+    "layers/affine/128x784x512": lambda torch: affine(torch, 128, 784, 512),
+    "layers/affine/128x1024x1024": lambda torch: affine(torch, 128, 1024, 1024),
+    "layers/affine/512x1024x1024": lambda torch: affine(torch, 512, 1024, 1024),
+    "layers/affine/64x4096x4096": lambda torch: affine(torch, 64, 4096, 4096),
+    "training/perceptron/sigmoid-sgd/30x2x10x3": lambda torch: training_step(torch, "sigmoid", "sgd", 30, (2, 10, 3)),
+    "training/perceptron/relu-sgd/128x784x512x512x10":
+        lambda torch: training_step(torch, "relu", "sgd", 128, (784, 512, 512, 10)),
+    "training/perceptron/relu-adam/128x784x512x512x10":
+        lambda torch: training_step(torch, "relu", "adam", 128, (784, 512, 512, 10)),
+}
+
+
+# ---- measuring ----
+
+def time_calls(function, count):
+    """Seconds of one call, from `count` in a row, by the wall and of the process."""
+    calls = range(count)
+    cpu = time.process_time()
+    start = time.perf_counter()
+    for _ in calls:
+        function()
+    real = time.perf_counter() - start
+    return real / count, (time.process_time() - cpu) / count
+
+
+def warm_up(function, seconds=0.02):
+    """Run it for a while, at least three times; the fastest call."""
+    fastest, end, count = float("inf"), time.perf_counter() + seconds, 0
+    while count < 3 or time.perf_counter() < end:
+        fastest = min(fastest, time_calls(function, 1)[0])
+        count += 1
+    return fastest
+
+
+def measure(ways, repetitions, min_time, finalists=2):
+    """{way: [(real, cpu), ...]} for the fastest ways, the calls in a sample, {way: seconds} of all in a first trial."""
+    fastest = min(warm_up(function) for function in ways.values())
+    count = max(1, round(max(50e-6, min_time / repetitions) / fastest))
+    trial = {way: statistics.median(time_calls(function, count)[0] for _ in range(5)) for way, function in ways.items()}
+    chosen = sorted(ways, key=trial.get)[:finalists]
+    for way in chosen:
+        warm_up(ways[way])
+    samples = {way: [] for way in chosen}
+    for i in range(repetitions):
+        for way in chosen if i % 2 == 0 else reversed(chosen):
+            samples[way].append(time_calls(ways[way], count))
+    return samples, count, trial
+
+
+def machine_seconds():
+    """CPU seconds used by all processes and, by the hypervisor, for other machines; None where unknown."""
+    try:
+        with open("/proc/stat", encoding="ascii") as file:
+            fields = [float(x) for x in file.readline().split()[1:9]]
+    except (OSError, ValueError):
+        return None
+    return (sum(fields) - fields[3] - fields[4]) / os.sysconf("SC_CLK_TCK")
+
+
+def run_cases(torch, names, repetitions, min_time):
+    """{name: (best way, its samples, calls in a sample, {way: median})}; the CPUs that others kept busy meanwhile."""
+    results = {}
+    wall, machine, own = time.perf_counter(), machine_seconds(), time.process_time()
+    gc.collect()
+    gc.disable()
+    for name in names:
+        torch.manual_seed(1)
+        samples, count, trial = measure(CASES[name](torch), repetitions, min_time)
+        medians = {way: statistics.median(real for real, _ in taken) for way, taken in samples.items()}
+        best = min(medians, key=medians.get)
+        results[name] = (best, samples[best], count, trial | medians)
+        gc.collect()
+    if machine is None:
+        return results, None
+    others = (machine_seconds() - machine) - (time.process_time() - own)
+    return results, max(0.0, others / (time.perf_counter() - wall))
+
+
+# ---- results ----
+
+def describe(torch, arguments, others):
+    config = torch.__config__.show()
+    found = re.search(r"BLAS_INFO=(\w+)", config)
+    relevant = sorted(key for key in os.environ if re.match(r"(OPENBLAS|OMP|MKL|GOMP|KMP|MALLOC|LD_PRELOAD)", key))
+    return {
+        "date": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "host_name": platform.node(),
+        "executable": "torch_peers.py",
+        "num_cpus": os.cpu_count(),
+        "library_build_type": "release",
+        "peer": "torch " + torch.__version__,
+        "blas": found.group(1) if found else "unknown",
+        "setting": arguments.setting,
+        "threads": torch.get_num_threads(),
+        "cpu_capability": torch.backends.cpu.get_cpu_capability(),
+        "environment": {key: os.environ[key] for key in relevant},
+        "foreign_cpus": others,
+    }
+
+
+def entries(name, family, result, threads):
+    """google-benchmark's entries of a case: each sample, then the median."""
+    way, samples, count, medians = result
+    common = {"name": name, "family_index": family, "per_family_instance_index": 0, "run_name": name,
+              "run_type": "iteration", "repetitions": len(samples), "threads": threads, "time_unit": "ns", "way": way}
+    for i, (real, cpu) in enumerate(samples):
+        yield dict(common, repetition_index=i, iterations=count, real_time=real * 1e9, cpu_time=cpu * 1e9)
+    yield dict(common, name=name + "_median", run_type="aggregate", aggregate_name="median", aggregate_unit="time",
+               iterations=len(samples), real_time=medians[way] * 1e9,
+               cpu_time=statistics.median(cpu for _, cpu in samples) * 1e9,
+               ways={other: median * 1e9 for other, median in medians.items()})
+
+
+def write_json(path, context, results):
+    report = {"context": context, "benchmarks": []}
+    for family, (name, result) in enumerate(results.items()):
+        report["benchmarks"] += entries(name, family, result, context["threads"])
+    with open(path, "w", encoding="utf-8") as file:
+        json.dump(report, file, indent=1)
+        file.write("\n")
+
+
+def print_table(context, results):
+    print(f"{context['peer']}, {context['threads']} threads, BLAS {context['blas']}, setting {context['setting']}: "
+          f"{context['environment'] or 'environment untouched'}")
+    for name, (way, samples, _, medians) in results.items():
+        lower, _, upper = statistics.quantiles((real for real, _ in samples), n=4)
+        print(f"{name:50s} {medians[way] * 1e3:9.4f} ms  iqr {100 * (upper - lower) / medians[way]:5.1f}%  {way}")
+    if context["foreign_cpus"] is not None and context["foreign_cpus"] > 0.05:
+        print(f"NOT IDLE: others kept {context['foreign_cpus']:.2f} CPUs busy meanwhile")
+
+
+def at_least(least, kind):
+    def parse(text):
+        value = kind(text)
+        if not value >= least:
+            raise argparse.ArgumentTypeError(f"expected {least} or more, got {text}")
+        return value
+    parse.__name__ = kind.__name__
+    return parse
+
+
+def parse_arguments():
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--setting", choices=SETTINGS, default="best")
+    parser.add_argument("--preload", metavar="LIB",
+                        help="load this library before all others, in place of OpenBLAS; '' for none")
+    parser.add_argument("--threads", type=at_least(1, int), metavar="N", default=len(os.sched_getaffinity(0)))
+    parser.add_argument("--filter", metavar="REGEX", default="", help="only cases whose names match")
+    parser.add_argument("--repetitions", type=at_least(2, int), metavar="N", default=21, help="samples of a case [21]")
+    parser.add_argument("--min-time", type=at_least(0.0, float), metavar="S", default=0.1,
+                        help="seconds that the samples of a case take together, at least [0.1]")
+    parser.add_argument("--json", metavar="FILE")
+    parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")
+    arguments = parser.parse_args()
+    try:
+        arguments.names = [name for name in CASES if re.search(arguments.filter, name)]
+    except re.error as error:
+        parser.error(f"--filter '{arguments.filter}' is no regular expression: {error}")
+    if not arguments.names:
+        parser.error(f"no case matches --filter '{arguments.filter}'; --list prints all names")
+    return arguments
+
+
+def main():
+    arguments = parse_arguments()
+    if arguments.list:
+        print("\n".join(arguments.names))
+        return
+    restart_with(arguments.setting, arguments.preload)
+    import torch
+    torch.set_num_threads(arguments.threads)
+    results, others = run_cases(torch, arguments.names, arguments.repetitions, arguments.min_time)
+    context = describe(torch, arguments, others)
+    if arguments.json:
+        write_json(arguments.json, context, results)
+    else:
+        print_table(context, results)
+
+
+if __name__ == "__main__":
+    main()

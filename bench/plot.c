@@ -1,0 +1,154 @@
+/* plot.c - the picture of a training: loss and accuracy over the epochs, and what the network makes of the plane. */
+#include "plot.h"
+
+#include <inttypes.h>
+#include <math.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "gnuplot.h"
+#include "outputs.h"
+#include "plane.h"
+
+gg_status gg_plot_check(void)
+{
+    const char *terminal = NULL;
+    return gg_gnuplot_terminal(&terminal);
+}
+
+static const char STYLE[] = "set encoding utf8\n"
+                            "set border 3 linecolor rgb '#808080' linewidth 1\n"
+                            "set tics nomirror scale 0.5 textcolor rgb '#303030'\n"
+                            "set grid linecolor rgb '#e6e6e6' linewidth 1 linetype 1\n"
+                            "set key off\n"
+                            "set xlabel textcolor rgb '#303030'\n"
+                            "set ylabel textcolor rgb '#303030'\n"
+                            "set title textcolor rgb '#101010'\n";
+
+static void write_history(FILE *script, const gg_epoch_result *history, int64_t count)
+{
+    fputs("$history << EOD\n", script);
+    for (int64_t i = 0; i < count; i++) {
+        fprintf(script, "%" PRId64 " %.6g ", i + 1, history[i].train_loss);
+        if (isnan(history[i].test_accuracy))
+            fputs("NaN\n", script);
+        else
+            fprintf(script, "%.6g\n", 100.0 * history[i].test_accuracy);
+    }
+    fputs("EOD\n", script);
+}
+
+/* Loss and accuracy in the two places "origin; size" of the picture; few epochs are shown as points too. */
+static void write_curves(FILE *script, int64_t epochs, const char *loss_place, const char *accuracy_place)
+{
+    const char *with = epochs <= 40 ? "linespoints pointtype 7 pointsize 0.7" : "lines";
+    fprintf(script,
+            "set xrange [%d:%" PRId64 "]\nset xlabel 'epoch'\nset format x '%%.0f'\n%s\n"
+            "set title 'Training loss'\nset ylabel 'cross-entropy'\nset yrange [0:*]\n"
+            "plot $history using 1:2 with %s linewidth 2.2 linecolor rgb '#0072b2'\n"
+            "%s\nset title 'Test accuracy'\nset ylabel 'correct, %%'\nset yrange [*:*]\n"
+            "plot $history using 1:3 with %s linewidth 2.2 linecolor rgb '#d55e00'\n",
+            epochs > 1 ? 1 : 0, epochs > 1 ? epochs : 2, loss_place, with, accuracy_place, with);
+}
+
+static void write_regions(FILE *script, double reach, int classes)
+{
+    static const int shapes[GG_PLANE_CLASSES] = {7, 9, 5, 13, 11, 15};
+    fprintf(script,
+            "set origin 0,0\nset size 0.52,0.93\nset xrange [%g:%g]\nset yrange [%g:%g]\nset size ratio 1\n"
+            "set title 'What the network decides'\nset xlabel 'x'\nset ylabel 'y'\nset format x '%%g'\n"
+            "plot $regions using 1:2:3:4:5 with rgbimage",
+            -reach, reach, -reach, reach);
+    for (int k = 0; k < classes; k++) {
+        const char *points =
+            "$points using ($3==%d?$1:NaN):2 with points pointtype %d pointsize %g linecolor rgb '#%06x'";
+        fputs(", ", script);
+        fprintf(script, points, k, shapes[k], 1.15, 0xffffffu);
+        fputs(", ", script);
+        fprintf(script, points, k, shapes[k], 0.8, gg_plane_colours[k]);
+    }
+    fputs("\nset size noratio\n", script);
+}
+
+static void write_title(FILE *script, const gg_run *run, const gg_epoch_result *history, int64_t count)
+{
+    const char *name = run->settings.task->name;
+    const double accuracy = history[count - 1].test_accuracy;
+    fprintf(script, "set multiplot title \"{/:Bold %s}   %" PRId64 " epoch%s", name, count, count == 1 ? "" : "s");
+    if (!isnan(accuracy))
+        fprintf(script, ", %.2f %% correct on the test set", 100.0 * accuracy);
+    fputs("\" font ',14' offset 0,-0.2\n", script);
+}
+
+static gg_status write_script(FILE *script, const char *terminal, const char *file, const gg_run *run)
+{
+    int64_t count = 0;
+    const gg_epoch_result *history = gg_trainer_history(run->trainer, &count);
+    const bool plane = gg_plane_possible(run);
+    gg_status status = GG_OK;
+    double reach = 1.0;
+    fprintf(script, "set terminal %s size %s font 'sans,11' background rgb 'white'\nset output ", terminal,
+            plane ? "1200,620" : "1200,480");
+    fputs(file, script);
+    fputc('\n', script);
+    fputs(STYLE, script);
+    write_history(script, history, count);
+    if (plane)
+        status = gg_plane_write(script, &reach, run);
+    write_title(script, run, history, count);
+    if (plane) {
+        write_regions(script, reach, run->data.classes);
+        write_curves(script, count, "set origin 0.53,0.47\nset size 0.46,0.46",
+                     "set origin 0.53,0\nset size 0.46,0.46");
+    } else {
+        write_curves(script, count, "set origin 0,0\nset size 0.5,0.92", "set origin 0.5,0\nset size 0.5,0.92");
+    }
+    fputs("unset multiplot\nset output\n", script);
+    return status;
+}
+
+enum { QUOTED_BYTES = 2 * GG_PATH_BYTES };
+
+/* A gnuplot string: in single quotes, those within doubled. */
+static void quote(char out[QUOTED_BYTES], const char *text)
+{
+    size_t used = 0;
+    out[used++] = '\'';
+    for (; *text != '\0' && used + 4 < QUOTED_BYTES; text++) {
+        if (*text == '\'')
+            out[used++] = '\'';
+        out[used++] = *text;
+    }
+    out[used++] = '\'';
+    out[used] = '\0';
+}
+
+static gg_status draw(const char *file, const gg_run *run)
+{
+    char quoted[QUOTED_BYTES];
+    const char *terminal = NULL;
+    gg_gnuplot plot;
+    gg_status status = gg_gnuplot_terminal(&terminal);
+    if (status == GG_OK)
+        status = gg_gnuplot_open(&plot);
+    if (status != GG_OK)
+        return status;
+    quote(quoted, file);
+    status = write_script(plot.script, terminal, quoted, run);
+    const gg_status closed = gg_gnuplot_close(&plot);
+    return status != GG_OK ? status : closed;
+}
+
+gg_status gg_plot_draw(const char *path, const gg_run *run)
+{
+    char temporary[GG_PATH_BYTES];
+    const int file = gg_output_temporary(temporary, path);
+    if (file < 0)
+        return GG_ERR_IO;
+    close(file);
+    const gg_status status = draw(temporary, run);
+    if (status == GG_OK)
+        return gg_output_commit(temporary, path);
+    unlink(temporary);
+    return status;
+}

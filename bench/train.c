@@ -1,0 +1,251 @@
+/* train.c - the verb train: options, then a run, then its results. */
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "commands.h"
+#include "options.h"
+#include "outputs.h"
+#include "plot.h"
+#include "report.h"
+#include "run.h"
+
+static const char USAGE[] =
+    "usage: gemmgrad train TASK [options]\n"
+    "\n"
+    "  --data PATH       data of the task: a folder with the usual file names, or the file of training images itself\n"
+    "  --epochs N        epochs in all, those before --resume included\n"
+    "  --batch N         samples a step\n"
+    "  --lr X            learning rate\n"
+    "  --threads N       threads (default: OMP_NUM_THREADS, else all CPUs)\n"
+    "  --seed N          of weights, dropout and shuffling (default 1)\n"
+    "  --json FILE       write the figures as one JSON object; - is standard output\n"
+    "  --save FILE       write a checkpoint at the end, also after Ctrl-C\n"
+    "  --resume FILE     go on from a checkpoint\n"
+    "  --plot FILE.png   draw loss and accuracy, for spiral also the regions (needs gnuplot)\n"
+    "  --help            this text\n"
+    "\n"
+    "Ctrl-C ends after the present step and keeps what was reached; a second one kills. A run stopped and resumed\n"
+    "with the same options ends in the same checkpoint, byte for byte, as one that was not.\n"
+    "\n"
+    "tasks:\n";
+
+enum {
+    OPTION_DATA = GG_LONG_ONLY,
+    OPTION_EPOCHS,
+    OPTION_BATCH,
+    OPTION_LR,
+    OPTION_THREADS,
+    OPTION_SEED,
+    OPTION_JSON,
+    OPTION_SAVE,
+    OPTION_RESUME,
+    OPTION_PLOT
+};
+
+static const struct option options[] = {{"data", required_argument, NULL, OPTION_DATA},
+                                        {"epochs", required_argument, NULL, OPTION_EPOCHS},
+                                        {"batch", required_argument, NULL, OPTION_BATCH},
+                                        {"lr", required_argument, NULL, OPTION_LR},
+                                        {"threads", required_argument, NULL, OPTION_THREADS},
+                                        {"seed", required_argument, NULL, OPTION_SEED},
+                                        {"json", required_argument, NULL, OPTION_JSON},
+                                        {"save", required_argument, NULL, OPTION_SAVE},
+                                        {"resume", required_argument, NULL, OPTION_RESUME},
+                                        {"plot", required_argument, NULL, OPTION_PLOT},
+                                        {"help", no_argument, NULL, 'h'},
+                                        {NULL, 0, NULL, 0}};
+
+static const int64_t MOST_EPOCHS = 1000000, MOST_BATCH = 1 << 24, MOST_THREADS = 1024;
+static const double MOST_RATE = 1e30;
+
+/* What was asked for; 0 and NULL where nothing was said. */
+typedef struct request {
+    const char *data, *json, *save, *resume, *plot;
+    int64_t epochs, batch, threads;
+    double rate;
+    uint64_t seed;
+    bool seed_given, help;
+} request;
+
+static int explain(void)
+{
+    fputs(USAGE, stdout);
+    for (int i = 0; i < gg_task_count; i++) {
+        const gg_task *t = &gg_tasks[i];
+        printf("  %-11s%s\n", t->name, t->about);
+        printf("  %-11s(%" PRId64 " epochs, batch %" PRId64 ", rate %g)\n", "", t->epochs, t->batch, t->rate);
+    }
+    return GG_EXIT_DONE;
+}
+
+static bool take_option(request *asked, int option)
+{
+    switch (option) {
+    case OPTION_DATA: asked->data = optarg; return true;
+    case OPTION_JSON: asked->json = optarg; return true;
+    case OPTION_SAVE: asked->save = optarg; return true;
+    case OPTION_RESUME: asked->resume = optarg; return true;
+    case OPTION_PLOT: asked->plot = optarg; return true;
+    case OPTION_EPOCHS: return gg_parse_integer(&asked->epochs, "train", "epochs", optarg, 1, MOST_EPOCHS);
+    case OPTION_BATCH: return gg_parse_integer(&asked->batch, "train", "batch", optarg, 1, MOST_BATCH);
+    case OPTION_THREADS: return gg_parse_integer(&asked->threads, "train", "threads", optarg, 1, MOST_THREADS);
+    case OPTION_LR: return gg_parse_positive(&asked->rate, "train", "lr", optarg, MOST_RATE);
+    case OPTION_SEED: asked->seed_given = true; return gg_parse_seed(&asked->seed, "train", "seed", optarg);
+    default: asked->help = true; return true;
+    }
+}
+
+/* GG_EXIT_DONE and *asked filled, or GG_EXIT_USAGE with the reason on stderr. */
+static int read_options(request *asked, int argc, char **argv)
+{
+    int answer;
+    while ((answer = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+        if (answer == '?' || answer == ':')
+            return gg_option_error("train", answer, argv, options);
+        if (!take_option(asked, answer))
+            return GG_EXIT_USAGE;
+    }
+    return GG_EXIT_DONE;
+}
+
+static int unknown_task(const char *name)
+{
+    char names[512] = "";
+    size_t used = 0;
+    for (int i = 0; i < gg_task_count && used < sizeof names; i++)
+        used += (size_t)snprintf(names + used, sizeof names - used, "%s%s", i > 0 ? ", " : "", gg_tasks[i].name);
+    if (name == NULL)
+        return gg_usage_error("train", "which task? Known are: %s", names);
+    return gg_usage_error("train", "unknown task '%s'; known are: %s", name, names);
+}
+
+static int settle(gg_run_settings *settings, const request *asked, int words, char **word)
+{
+    const gg_task *task = words > 0 ? gg_task_find(word[0]) : NULL;
+    if (task == NULL)
+        return unknown_task(words > 0 ? word[0] : NULL);
+    if (words > 1)
+        return gg_usage_error("train", "unexpected argument '%s' after the task", word[1]);
+    if (task->reads_files && asked->data == NULL)
+        return gg_usage_error("train", "%s needs --data PATH, the folder of its files", task->name);
+    if (!task->reads_files && asked->data != NULL)
+        return gg_usage_error("train", "%s draws its own data and takes no --data", task->name);
+    *settings = gg_run_defaults(task);
+    settings->data = asked->data;
+    settings->resume = asked->resume;
+    settings->epochs = asked->epochs > 0 ? asked->epochs : settings->epochs;
+    settings->batch = asked->batch > 0 ? asked->batch : settings->batch;
+    settings->rate = asked->rate > 0.0 ? asked->rate : settings->rate;
+    settings->seed = asked->seed_given ? asked->seed : settings->seed;
+    return GG_EXIT_DONE;
+}
+
+/* Everything that can be known to fail before the work is done. */
+static gg_status check_outputs(const request *asked)
+{
+    gg_status status = GG_OK;
+    if (asked->json != NULL && strcmp(asked->json, "-") != 0)
+        status = gg_output_check("--json", asked->json, true);
+    if (status == GG_OK && asked->save != NULL)
+        status = gg_output_check("--save", asked->save, false);
+    if (status == GG_OK && asked->plot != NULL)
+        status = gg_output_check("--plot", asked->plot, false);
+    if (status == GG_OK && asked->plot != NULL)
+        status = gg_plot_check();
+    return status;
+}
+
+/* ---- results ---- */
+
+static gg_status save(const gg_run *run, const char *path, FILE *words)
+{
+    const gg_status status = gg_trainer_save(run->trainer, path, run->settings.task->name);
+    if (status == GG_OK)
+        fprintf(words, "checkpoint written to %s\n", path);
+    return status;
+}
+
+static gg_status draw(const gg_run *run, const char *path, FILE *words)
+{
+    int64_t count = 0;
+    gg_trainer_history(run->trainer, &count);
+    if (count == 0) {
+        fprintf(words, "no picture: no epoch was finished\n");
+        return GG_OK;
+    }
+    const gg_status status = gg_plot_draw(path, run);
+    if (status == GG_OK)
+        fprintf(words, "picture written to %s\n", path);
+    return status;
+}
+
+/* Each result is tried, for one that fails must not cost the others. */
+static int write_results(const gg_run *run, const request *asked, FILE *words)
+{
+    gg_environment environment;
+    int code = GG_EXIT_DONE;
+    if (asked->save != NULL && save(run, asked->save, words) != GG_OK)
+        code = gg_failure("train");
+    if (gg_environment_measure(&environment) != GG_OK)
+        return gg_failure("train");
+    gg_report_table(words, run, 1, &environment);
+    if (asked->json != NULL && gg_output_json(asked->json, gg_report_json(run, &environment)) != GG_OK)
+        code = gg_failure("train");
+    if (asked->plot != NULL && draw(run, asked->plot, words) != GG_OK)
+        code = gg_failure("train");
+    gg_environment_warn();
+    return code;
+}
+
+static void tell_start(const gg_run *run, FILE *words)
+{
+    const gg_run_settings *s = &run->settings;
+    const int64_t done = gg_trainer_where(run->trainer).epoch;
+    fprintf(words, "%s: %" PRId64 " training and %" PRId64 " test samples, ", s->task->name, run->data.train_count,
+            run->data.test_count);
+    fprintf(words, "batch %" PRId64 ", %s, rate %g, %d threads\n", s->batch, gg_optimizer_name(s->task->optimizer.kind),
+            s->rate, gg_threads());
+    if (s->resume != NULL && done >= s->epochs)
+        fprintf(words, "nothing to train: %s holds %" PRId64 " epochs, and --epochs %" PRId64 " counts them\n",
+                s->resume, done, s->epochs);
+    else if (s->resume != NULL)
+        fprintf(words, "going on from %s after %" PRId64 " epochs\n", s->resume, done);
+    fflush(words);
+}
+
+static int train(const gg_run_settings *settings, const request *asked)
+{
+    FILE *words = asked->json != NULL && strcmp(asked->json, "-") == 0 ? stderr : stdout;
+    gg_run run;
+    if (check_outputs(asked) != GG_OK)
+        return gg_failure("train");
+    if (gg_backend_init(&(gg_backend_options){.threads = (int)asked->threads}) != GG_OK)
+        return gg_failure("train");
+    gg_run_catch_signals();
+    if (gg_run_open(&run, settings) != GG_OK)
+        return gg_failure("train");
+    tell_start(&run, words);
+    int code = GG_EXIT_FAILED;
+    if (gg_run_train(&run) != GG_OK) {
+        gg_failure("train");
+    } else {
+        if (run.interrupted)
+            fprintf(words, "interrupted after %" PRId64 " finished epochs\n", gg_trainer_where(run.trainer).epoch);
+        code = write_results(&run, asked, words);
+    }
+    gg_run_close(&run);
+    return code;
+}
+
+int gg_command_train(int argc, char **argv)
+{
+    request asked = {0};
+    gg_run_settings settings;
+    int code = read_options(&asked, argc, argv);
+    if (code == GG_EXIT_DONE && asked.help)
+        return explain();
+    if (code == GG_EXIT_DONE)
+        code = settle(&settings, &asked, argc - optind, argv + optind);
+    return code == GG_EXIT_DONE ? train(&settings, &asked) : code;
+}

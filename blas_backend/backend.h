@@ -1,0 +1,29 @@
+/* backend.h - what the other rooms of blas_backend ask the backend for. */
+#ifndef GG_BACKEND_INTERNAL_H
+#define GG_BACKEND_INTERNAL_H
+
+#include <stdbool.h>
+
+#include <stdatomic.h>
+
+#include <gemmgrad/backend.h>
+
+extern atomic_bool gg_backend_started;
+
+/* Whether start-up is done: a load, for the shortest ways. */
+static inline bool gg_backend_runs(void)
+{
+    return atomic_load_explicit(&gg_backend_started, memory_order_acquire);
+}
+
+/* Threads in the policy; starts the backend when nobody has. */
+int gg_policy_threads(void);
+
+/* The instruction set that the elementwise kernels use; starts the backend when nobody has. */
+gg_isa gg_policy_isa(void);
+
+/* Whether the BLAS in use runs products of up to a million multiply-adds without packing them (OpenBLAS's small-matrix
+ * kernels). */
+bool gg_policy_small_products(void);
+
+#endif

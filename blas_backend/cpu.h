@@ -1,0 +1,19 @@
+/* cpu.h - what this CPU can do. */
+#ifndef GG_CPU_H
+#define GG_CPU_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+typedef struct gg_cpu {
+    char brand[64];
+    char features[256];
+    bool avx2;   /* AVX2 and FMA, usable */
+    bool avx512; /* F, BW, CD, DQ, VL, usable (the x86-64-v4 level) */
+    bool avx512_bf16;
+    int cpus; /* CPUs this process may run on */
+} gg_cpu;
+
+void gg_cpu_detect(gg_cpu *cpu);
+
+#endif

@@ -1,0 +1,14 @@
+/* gemmgrad/blas_backend.h - the whole backend: plain functions over float arrays. */
+#ifndef GEMMGRAD_BLAS_BACKEND_H
+#define GEMMGRAD_BLAS_BACKEND_H
+
+#include <gemmgrad/backend.h>
+#include <gemmgrad/elementwise.h>
+#include <gemmgrad/gemm.h>
+#include <gemmgrad/matmul.h>
+#include <gemmgrad/memory.h>
+#include <gemmgrad/softmax.h>
+#include <gemmgrad/status.h>
+#include <gemmgrad/update.h>
+
+#endif

@@ -1,0 +1,51 @@
+/* gemmgrad/update.h - one optimiser step as one pass over flat arrays of weights and gradients.
+ *
+ * w: n weights, read and written. g: n gradients, read only. Every rule first forms g' = grad_scale * g
+ * (the factor of global-norm clipping, 1 when there is none), then g' += weight_decay * w (L2; AdamW decays
+ * apart, as said there). State arrays (n floats each, zero at the start) belong to the caller. Arrays must not
+ * overlap. n = 0 does nothing. `step` counts from 1. Formulae and defaults are PyTorch's (torch.optim).
+ * Thread-safe on different arrays. Errors, outputs untouched: GG_ERR_ARGUMENT. */
+#ifndef GEMMGRAD_UPDATE_H
+#define GEMMGRAD_UPDATE_H
+
+#include <stdint.h>
+
+#include <gemmgrad/export.h>
+#include <gemmgrad/status.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* w -= lr g'. */
+GG_API gg_status gg_update_sgd(float *w, const float *g, int64_t n, float lr, float weight_decay, float grad_scale);
+
+/* v = momentum v + g';  w -= lr v. */
+GG_API gg_status gg_update_momentum(float *w, float *v, const float *g, int64_t n, float lr, float momentum,
+                                    float weight_decay, float grad_scale);
+
+/* v = momentum v + g';  w -= lr (g' + momentum v). */
+GG_API gg_status gg_update_nesterov(float *w, float *v, const float *g, int64_t n, float lr, float momentum,
+                                    float weight_decay, float grad_scale);
+
+/* h += g'^2;  w -= lr g' / (sqrt(h) + epsilon). */
+GG_API gg_status gg_update_adagrad(float *w, float *h, const float *g, int64_t n, float lr, float epsilon,
+                                   float weight_decay, float grad_scale);
+
+/* h = rho h + (1 - rho) g'^2;  w -= lr g' / (sqrt(h) + epsilon). */
+GG_API gg_status gg_update_rmsprop(float *w, float *h, const float *g, int64_t n, float lr, float rho, float epsilon,
+                                   float weight_decay, float grad_scale);
+
+/* m = beta1 m + (1 - beta1) g';  v = beta2 v + (1 - beta2) g'^2;
+ * w -= lr (m / (1 - beta1^step)) / (sqrt(v / (1 - beta2^step)) + epsilon). */
+GG_API gg_status gg_update_adam(float *w, float *m, float *v, const float *g, int64_t n, float lr, float beta1,
+                                float beta2, float epsilon, float weight_decay, float grad_scale, int64_t step);
+
+/* Adam with decoupled decay: w *= 1 - lr weight_decay first, and g' = grad_scale * g only. */
+GG_API gg_status gg_update_adamw(float *w, float *m, float *v, const float *g, int64_t n, float lr, float beta1,
+                                 float beta2, float epsilon, float weight_decay, float grad_scale, int64_t step);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

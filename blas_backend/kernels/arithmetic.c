@@ -1,0 +1,46 @@
+/* arithmetic.c - sums, products and quotients of arrays, element by element. */
+#include "kernel_set.h"
+
+#define BINARY(name, operator)                                                         \
+    GG_INLINE void name##_element(int64_t i, float *y, const float *a, const float *b) \
+    {                                                                                  \
+        y[i] = a[i] operator b[i];                                                     \
+    }                                                                                  \
+    void GG_KERNEL(name)(float *y, const float *a, const float *b, int64_t n)          \
+    {                                                                                  \
+        GG_OVER_ARRAY(n, name##_element, y, a, b);                                     \
+    }
+
+BINARY(add, +)
+BINARY(multiply, *)
+BINARY(divide, /)
+
+GG_INLINE void axpy_element(int64_t i, float *y, const float *x, float alpha)
+{
+    y[i] += alpha * x[i];
+}
+
+void GG_KERNEL(axpy)(float *y, const float *x, int64_t n, float alpha)
+{
+    GG_OVER_ARRAY(n, axpy_element, y, x, alpha);
+}
+
+GG_INLINE void fill_element(int64_t i, float *y, float value)
+{
+    y[i] = value;
+}
+
+void GG_KERNEL(fill)(float *y, int64_t n, float value)
+{
+    GG_OVER_ARRAY(n, fill_element, y, value);
+}
+
+GG_INLINE void scale_element(int64_t i, float *y, float alpha)
+{
+    y[i] *= alpha;
+}
+
+void GG_KERNEL(scale)(float *y, int64_t n, float alpha)
+{
+    GG_OVER_ARRAY(n, scale_element, y, alpha);
+}

@@ -1,0 +1,116 @@
+/* kernels/kernels.h - the table of vector kernels, one instance for each instruction set.
+ *
+ * Every .c file of this folder but select.c is compiled once for each instruction set (meson.build), with
+ * GG_KERNEL(name) giving its functions names of their own; table.c gathers them, select.c chooses. Kernels run on
+ * one thread, check nothing and are called through gg_kernels(). Aliasing and formulae are those of the public
+ * functions in gemmgrad/elementwise.h, softmax.h and update.h; every size may be 0 unless said. */
+#ifndef GG_KERNELS_H
+#define GG_KERNELS_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <gemmgrad/backend.h>
+#include <gemmgrad/elementwise.h>
+
+/* What Adam and AdamW need, worked out once a call. */
+typedef struct gg_adam_factors {
+    float keep;         /* w is multiplied by this first: 1, or AdamW's 1 - lr weight_decay */
+    float weight_decay; /* Adam's L2 term, 0 for AdamW */
+    float grad_scale;
+    float beta1, rest1; /* rest = 1 - beta */
+    float beta2, rest2;
+    float step; /* lr / (1 - beta1^t) */
+    float root; /* 1 / sqrt(1 - beta2^t) */
+    float epsilon;
+} gg_adam_factors;
+
+/* X(constant, name) for every activation. */
+#define GG_ACTIVATION_LIST(X)    \
+    X(GG_IDENTITY, identity)     \
+    X(GG_SIGMOID, sigmoid)       \
+    X(GG_TANH, tanh)             \
+    X(GG_RELU, relu)             \
+    X(GG_LEAKY_RELU, leaky_relu) \
+    X(GG_ELU, elu)               \
+    X(GG_SILU, silu)             \
+    X(GG_GELU, gelu)             \
+    X(GG_GELU_TANH, gelu_tanh)   \
+    X(GG_EXP, exp)               \
+    X(GG_LOG, log)
+
+typedef void gg_forward_kernel(float *y, const float *x, int64_t n, float alpha);
+typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int64_t n, float alpha, bool accumulate);
+
+/* X(result, name, arguments) for every other kernel: this list declares the functions of each set, the fields of the
+ * table and its contents. Matrices of the softmax group are dense; sums are in an order that only the sizes decide.
+ *   sum_rows            s[c] = or += sum of x[r][c], rows > 0
+ *   cross_entropy       the loss (and *counted += rows counted); dx may be NULL
+ *   adam                both Adams, see gg_adam_factors
+ *   transpose           target[c][r] = source[r][c]; transpose_add: that + beta * target[c][r] (beta 0 overwrites)
+ *   copy_rows           target[r][c] = source[r][c] */
+#define GG_KERNEL_LIST(X)                                                                                              \
+    X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
+    X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
+    X(void, divide, (float *y, const float *a, const float *b, int64_t n))                                             \
+    X(void, axpy, (float *y, const float *x, int64_t n, float alpha))                                                  \
+    X(void, fill, (float *y, int64_t n, float value))                                                                  \
+    X(void, scale, (float *y, int64_t n, float alpha))                                                                 \
+    X(double, sum, (const float *x, int64_t n))                                                                        \
+    X(double, sum_squares, (const float *x, int64_t n))                                                                \
+    X(bool, all_finite, (const float *x, int64_t n))                                                                   \
+    X(void, add_bias,                                                                                                  \
+      (float *y, int64_t ldy, const float *x, int64_t ldx, const float *bias, int64_t rows, int64_t cols,              \
+       gg_activation f, float alpha))                                                                                  \
+    X(void, sum_rows, (float *s, const float *x, int64_t ldx, int64_t rows, int64_t cols, bool accumulate))            \
+    X(void, softmax_forward, (float *y, const float *x, int64_t rows, int64_t cols))                                   \
+    X(void, softmax_backward, (float *dx, const float *dy, const float *y, int64_t rows, int64_t cols))                \
+    X(void, log_sum_exp, (float *out, const float *x, int64_t rows, int64_t cols))                                     \
+    X(double, cross_entropy,                                                                                           \
+      (float *dx, int64_t *counted, const float *x, const int32_t *labels, int64_t rows, int64_t cols, float scale))   \
+    X(double, cross_entropy_targets,                                                                                   \
+      (float *dx, const float *x, const float *targets, int64_t rows, int64_t cols, float scale))                      \
+    X(void, sgd, (float *w, const float *g, int64_t n, float lr, float weight_decay, float grad_scale))                \
+    X(void, momentum,                                                                                                  \
+      (float *w, float *v, const float *g, int64_t n, float lr, float momentum, float weight_decay, float grad_scale)) \
+    X(void, nesterov,                                                                                                  \
+      (float *w, float *v, const float *g, int64_t n, float lr, float momentum, float weight_decay, float grad_scale)) \
+    X(void, adagrad,                                                                                                   \
+      (float *w, float *h, const float *g, int64_t n, float lr, float epsilon, float weight_decay, float grad_scale))  \
+    X(void, rmsprop,                                                                                                   \
+      (float *w, float *h, const float *g, int64_t n, float lr, float rho, float epsilon, float weight_decay,          \
+       float grad_scale))                                                                                              \
+    X(void, adam, (float *w, float *m, float *v, const float *g, int64_t n, const gg_adam_factors *factors))           \
+    X(void, transpose, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))  \
+    X(void, transpose_add,                                                                                             \
+      (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns, float beta))       \
+    X(void, copy_rows, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))
+
+#define GG_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
+
+typedef struct gg_kernel_table {
+    gg_forward_kernel *forward[GG_ACTIVATION_COUNT];
+    gg_backward_kernel *backward[GG_ACTIVATION_COUNT];
+    GG_KERNEL_LIST(GG_KERNEL_FIELD)
+} gg_kernel_table;
+
+/* NULL until the first question; read through gg_kernels(). */
+extern const gg_kernel_table *_Atomic gg_kernels_chosen;
+
+/* Ask the backend, which starts it when nobody has. */
+const gg_kernel_table *gg_kernels_choose(void);
+
+/* The table for the instruction set that the backend chose: a load and a branch, for it stands before every small call.
+ * Relaxed order suffices, the tables being constants. */
+static inline const gg_kernel_table *gg_kernels(void)
+{
+    const gg_kernel_table *table = atomic_load_explicit(&gg_kernels_chosen, memory_order_relaxed);
+    return table != NULL ? table : gg_kernels_choose();
+}
+
+/* The table of one set; NULL where this build has no such set. For tests. */
+const gg_kernel_table *gg_kernels_for(gg_isa isa);
+
+#endif

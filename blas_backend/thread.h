@@ -1,0 +1,32 @@
+/* thread.h - what each thread that multiplies keeps: a copied panel, an output tile, and the plans of its latest
+ * shapes. */
+#ifndef GG_THREAD_H
+#define GG_THREAD_H
+
+#include <stdint.h>
+
+#include "product.h"
+
+enum {
+    GG_SCRATCH_PANEL = GG_PANEL * 2048, /* floats: a panel of 2048 rows, 512 KiB, half a second-level cache */
+    GG_SCRATCH_TILE = GG_PANEL * 512,   /* floats: a block of C^T of 512 rows */
+    GG_KNOWN_PLANS = 64
+};
+
+typedef struct gg_known_plan {
+    int64_t m, n, k;
+    int32_t kind, threads; /* kind: transpositions and packing; threads 0: empty */
+    gg_product_plan plan;
+} gg_known_plan;
+
+typedef struct gg_thread {
+    gg_known_plan plans[GG_KNOWN_PLANS];
+    _Alignas(64) float panel[GG_SCRATCH_PANEL];
+    float tile[GG_SCRATCH_TILE];
+} gg_thread;
+
+/* The calling thread's own, allocated at its first call and freed when the thread ends; NULL when there is no memory.
+ */
+gg_thread *gg_thread_own(void);
+
+#endif

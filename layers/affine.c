@@ -1,0 +1,118 @@
+/* affine.c - the affine layer, Y = f(X W + b), and MatMul, Y = X W.
+ *
+ * Shapes: X [rows, in], W [in, out], b [out], Y [rows, out]; rows are all leading dimensions together.
+ *
+ * Derivation of backward. With Z = X W + b, z_rj = sum_i x_ri w_ij + b_j, and L a scalar:
+ *   dL/dz_rj = dL/dy_rj f'(z_rj)                                   dZ = dY * f'(Z)
+ *   dL/dx_ri = sum_j dL/dz_rj dz_rj/dx_ri = sum_j dL/dz_rj w_ij     dX = dZ W^T
+ *   dL/dw_ij = sum_r dL/dz_rj dz_rj/dw_ij = sum_r x_ri dL/dz_rj     dW = X^T dZ
+ *   dL/db_j  = sum_r dL/dz_rj                                       db = sum of the rows of dZ
+ *
+ * Source: Deep Learning from Scratch, chapter 5.6; f is fused as usual, f' is taken from y where it can be. */
+#include <float.h>
+
+#include <gemmgrad/elementwise.h>
+#include <gemmgrad/layer.h>
+#include <gemmgrad/matmul.h>
+
+#include "node.h"
+
+typedef struct options {
+    int64_t in, out;
+    gg_activation activation;
+    float alpha;
+    bool bias;
+    bool keeps_preactivation; /* f' needs z, not y: buffer[1] holds it */
+} options;
+
+static gg_status forward(const gg_pass *pass)
+{
+    const options *o = pass->options;
+    const gg_matmul_options product = {
+        .activation = o->activation,
+        .alpha = o->alpha,
+        .preactivation = o->keeps_preactivation && pass->mode == GG_TRAIN ? pass->buffer[1] : NULL,
+    };
+    return gg_matmul_forward(pass->y[0], o->out, pass->x[0], o->in, pass->w[0], o->out, o->bias ? pass->w[1] : NULL,
+                             pass->rows, o->in, o->out, &product);
+}
+
+static gg_status backward(const gg_pass *pass)
+{
+    const options *o = pass->options;
+    const float *dz = pass->dy[0];
+    if (o->activation != GG_IDENTITY) {
+        const float *reference = o->keeps_preactivation ? pass->buffer[1] : pass->y[0];
+        const gg_status status = gg_activation_backward(pass->buffer[0], pass->dy[0], reference, pass->rows * o->out,
+                                                        o->activation, o->alpha, false);
+        if (status != GG_OK)
+            return status;
+        dz = pass->buffer[0];
+    }
+    const gg_matmul_options product = {.accumulate_dx = pass->add_dx[0], .accumulate_dw = pass->add_dw[0]};
+    return gg_matmul_backward(pass->dx[0], o->in, pass->dw[0], o->out, o->bias ? pass->dw[1] : NULL, dz, o->out,
+                              pass->x[0], o->in, pass->w[0], o->out, pass->rows, o->in, o->out, &product);
+}
+
+static const gg_layer_class affine_class = {"affine", forward, backward, true, false};
+static const gg_layer_class matmul_class = {"matmul", forward, backward, true, false};
+
+static bool options_fit(gg_model *model, const gg_layer_class *layer_class, int64_t out, const gg_affine_options *o)
+{
+    const char *kind = layer_class->kind;
+    if (out < 1)
+        gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: out is %lld, expected 1 or more", kind, (long long)out);
+    else if ((int)o->activation < 0 || o->activation >= GG_ACTIVATION_COUNT)
+        gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: activation is %d, not one of gg_activation", kind,
+                       (int)o->activation);
+    else if (layer_class == &matmul_class && o->activation != GG_IDENTITY)
+        gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: activation is %s, for which there is gg_affine", kind,
+                       gg_activation_name(o->activation));
+    else if ((int)o->init < 0 || o->init > GG_INIT_ZERO)
+        gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: init is %d, not one of gg_initializer", kind, (int)o->init);
+    else if (o->init == GG_INIT_NORMAL && !(o->init_scale >= 0.0f && o->init_scale <= FLT_MAX))
+        gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: init_scale is %g, expected a deviation, 0 or more", kind,
+                       (double)o->init_scale);
+    return model->error == GG_OK;
+}
+
+static gg_value add_layer(gg_model *model, const gg_layer_class *layer_class, gg_value x, int64_t out,
+                          const gg_affine_options *given)
+{
+    const gg_affine_options chosen = given != NULL ? *given : (gg_affine_options){0};
+    const int64_t in = gg_value_features(model, x, layer_class->kind, "x");
+    if (in == 0 || !options_fit(model, layer_class, out, &chosen))
+        return GG_NO_VALUE;
+    options o = {in,
+                 out,
+                 chosen.activation,
+                 chosen.alpha,
+                 layer_class == &affine_class,
+                 gg_activation_needs_input(chosen.activation)};
+    gg_shape shape = *gg_value_shape(model, x, layer_class->kind, "x", false);
+    shape.dims[shape.rank - 1] = out;
+    gg_node *node = gg_node_begin(model, layer_class, &o, sizeof o);
+    if (node == NULL)
+        return GG_NO_VALUE;
+    gg_node_input(model, node, x, true);
+    node->reads_output = o.activation != GG_IDENTITY && !o.keeps_preactivation;
+    const float deviation = gg_initial_deviation(chosen.init, chosen.activation, in, out, chosen.init_scale);
+    gg_node_parameter(model, node, "W", &(gg_shape){2, {in, out}}, deviation);
+    if (o.bias)
+        gg_node_parameter(model, node, "b", &(gg_shape){1, {out}}, 0.0f);
+    if (o.activation != GG_IDENTITY)
+        gg_node_buffer(node, &shape, GG_BUFFER_BACKWARD);
+    if (o.keeps_preactivation)
+        gg_node_buffer(node, &shape, GG_BUFFER_CACHE);
+    return gg_node_output(model, node, &shape);
+}
+
+gg_value gg_affine(gg_model *model, gg_value x, int64_t out, const gg_affine_options *given)
+{
+    return add_layer(model, &affine_class, x, out, given);
+}
+
+gg_value gg_matmul(gg_model *model, gg_value x, int64_t out, const gg_affine_options *given)
+{
+    return add_layer(model, &matmul_class, x, out, given);
+}

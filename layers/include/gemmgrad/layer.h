@@ -1,0 +1,107 @@
+/* gemmgrad/layer.h - the layers. Each takes a model and its input values and returns its output value.
+ *
+ * Shapes: [.., D] means any leading dimensions (batch, time) and a last one of D features. Rows are all leading
+ * dimensions together. Every layer may feed several others: its output's gradient is the sum of what they send back. */
+#ifndef GEMMGRAD_LAYER_H
+#define GEMMGRAD_LAYER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <gemmgrad/elementwise.h>
+#include <gemmgrad/export.h>
+#include <gemmgrad/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* How a weight starts. Normal distributions with the stated deviation; biases start at 0. */
+typedef enum gg_initializer {
+    GG_INIT_AUTO = 0, /* He for ReLU, leaky ReLU, ELU, SiLU, GELU; Xavier otherwise */
+    GG_INIT_XAVIER,   /* sqrt(2 / (in + out)), Glorot and Bengio 2010 */
+    GG_INIT_HE,       /* sqrt(2 / in), He et al. 2015 */
+    GG_INIT_LECUN,    /* sqrt(1 / in), LeCun et al. 1998 */
+    GG_INIT_NORMAL,   /* the deviation given in init_scale */
+    GG_INIT_ZERO
+} gg_initializer;
+
+typedef struct gg_affine_options {
+    gg_activation activation; /* fused; GG_IDENTITY by default */
+    float alpha;              /* of leaky ReLU and ELU */
+    gg_initializer init;
+    float init_scale; /* deviation for GG_INIT_NORMAL */
+} gg_affine_options;
+
+/* Y = f(X W + b): [.., in] -> [.., out]; parameters "W" in x out, "b" out. options may be NULL. */
+GG_API gg_value gg_affine(gg_model *model, gg_value x, int64_t out, const gg_affine_options *options);
+
+/* Y = X W: the same without bias and activation; parameter "W". */
+GG_API gg_value gg_matmul(gg_model *model, gg_value x, int64_t out, const gg_affine_options *options);
+
+/* Y = f(X), element by element. */
+GG_API gg_value gg_activate(gg_model *model, gg_value x, gg_activation f, float alpha);
+GG_API gg_value gg_sigmoid(gg_model *model, gg_value x);
+GG_API gg_value gg_tanh(gg_model *model, gg_value x);
+GG_API gg_value gg_relu(gg_model *model, gg_value x);
+GG_API gg_value gg_leaky_relu(gg_model *model, gg_value x, float slope);
+GG_API gg_value gg_elu(gg_model *model, gg_value x, float alpha);
+GG_API gg_value gg_silu(gg_model *model, gg_value x);
+GG_API gg_value gg_gelu(gg_model *model, gg_value x);
+GG_API gg_value gg_gelu_tanh(gg_model *model, gg_value x);
+
+/* Softmax over the last dimension. */
+GG_API gg_value gg_softmax(gg_model *model, gg_value x);
+
+/* Inverted dropout: in training each element becomes 0 with probability ratio (0 <= ratio < 1), the others are divided
+ * by 1 - ratio. */
+GG_API gg_value gg_dropout(gg_model *model, gg_value x, float ratio);
+
+/* ---- losses: a scalar each, the mean over rows ---- */
+
+/* Softmax and cross-entropy in one. t: labels (int32, one for each row; GG_IGNORE_LABEL rows do not count) or float
+ * targets of x's shape. */
+GG_API gg_value gg_softmax_with_loss(gg_model *model, gg_value x, gg_value t);
+
+/* - sum t log(y + 1e-7) over probabilities y (the output of softmax); the book's cross_entropy_error. */
+GG_API gg_value gg_cross_entropy_error(gg_model *model, gg_value y, gg_value t);
+
+/* Mean over all elements of (y - t)^2, as torch.nn.MSELoss. */
+GG_API gg_value gg_mean_squared_error(gg_model *model, gg_value y, gg_value t);
+
+/* ---- the nodes of a computational graph ---- */
+
+GG_API gg_value gg_node_add(gg_model *model, gg_value a, gg_value b);      /* a + b, same shape */
+GG_API gg_value gg_node_multiply(gg_model *model, gg_value a, gg_value b); /* a * b, same shape */
+GG_API gg_value gg_node_divide(gg_model *model, gg_value a, gg_value b);   /* a / b, same shape */
+GG_API gg_value gg_node_exp(gg_model *model, gg_value x);
+GG_API gg_value gg_node_log(gg_model *model, gg_value x);
+GG_API gg_value gg_node_repeat(gg_model *model, gg_value x,
+                               int64_t count); /* [..] -> [.., count]: each element count times */
+GG_API gg_value gg_node_sum(gg_model *model,
+                            gg_value x); /* [.., D] -> [..]: sum over the last dimension; [D] -> scalar [1] */
+
+/* ---- several layers in a row ---- */
+
+typedef enum gg_layer_kind {
+    GG_LAYER_AFFINE = 0,
+    GG_LAYER_MATMUL,
+    GG_LAYER_ACTIVATION,
+    GG_LAYER_SOFTMAX,
+    GG_LAYER_DROPOUT
+} gg_layer_kind;
+
+typedef struct gg_layer_spec {
+    gg_layer_kind kind;
+    int64_t out;              /* affine, matmul */
+    gg_activation activation; /* affine (fused), activation */
+    float number;             /* alpha of the activation; ratio of dropout */
+} gg_layer_spec;
+
+/* x through specs[0], specs[1], ... */
+GG_API gg_value gg_sequential(gg_model *model, gg_value x, const gg_layer_spec *specs, int count);
+
+#ifdef __cplusplus
+}
+#endif
+#endif

@@ -1,0 +1,15 @@
+/* gemmgrad/layers.h - everything above the backend. */
+#ifndef GEMMGRAD_LAYERS_H
+#define GEMMGRAD_LAYERS_H
+
+#include <gemmgrad/digits.h>
+#include <gemmgrad/idx.h>
+#include <gemmgrad/layer.h>
+#include <gemmgrad/model.h>
+#include <gemmgrad/optimizer.h>
+#include <gemmgrad/random.h>
+#include <gemmgrad/safetensors.h>
+#include <gemmgrad/spiral.h>
+#include <gemmgrad/trainer.h>
+
+#endif

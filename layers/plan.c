@@ -1,0 +1,410 @@
+/* plan.c - all memory of a model laid out once.
+ *
+ * Time is counted in steps: node i runs forward at step i and, of N nodes, backward at step 2N - 1 - i. Every buffer
+ * lives from the step that first writes it to the step that last reads it; what is kept for the user, and the loss,
+ * lives from the first step to the last, so that no later run of another target overwrites it. Buffers whose lives do
+ * not meet may share the same place: largest first, each goes to the lowest place that is free for the whole of its
+ * life.
+ *
+ *   weights    [parameter 0 | parameter 1 | ...]       each from a multiple of 16 floats (64 bytes), gaps zero
+ *   gradients  the same layout
+ *   workspace  values, their gradients, caches, scratch, spare gradients: overlapping in time only */
+#include <stdlib.h>
+#include <string.h>
+
+#include <gemmgrad/memory.h>
+#include <gemmgrad/model.h>
+#include <gemmgrad/random.h>
+
+#include "node.h"
+
+enum { FLOATS_PER_LINE = GG_ALIGNMENT / 4 };
+
+/* No arena has more floats, so that a sum of two sizes and the bytes of one fit an int64_t. */
+#define MOST_FLOATS (INT64_MAX / 64)
+
+typedef struct span {
+    int64_t size;        /* floats, a multiple of a line */
+    int32_t first, last; /* steps */
+    int32_t number;      /* in the order of their making: the same model has the same plan everywhere */
+    int64_t *offset;     /* where the place found is written */
+} span;
+
+typedef struct planner {
+    gg_model *model;
+    const int64_t *largest; /* extents planned for */
+    span *spans;
+    int32_t count;
+    int64_t floats; /* of the workspace */
+    gg_status status;
+} planner;
+
+static int64_t round_up(int64_t floats)
+{
+    return (floats + FLOATS_PER_LINE - 1) / FLOATS_PER_LINE * FLOATS_PER_LINE;
+}
+
+static int32_t backward_step(const gg_model *model, int32_t node)
+{
+    return 2 * model->node_count - 1 - node;
+}
+
+/* ---- who takes part in backward ---- */
+
+/* Forward sweep: a value wants a gradient when a parameter (or a value whose gradient is to be kept) lies before it. */
+static void mark_wanted(gg_model *model)
+{
+    for (int32_t v = 0; v < model->value_count; v++)
+        model->values[v].wants_gradient = model->values[v].keep_gradient;
+    for (int32_t i = 0; i < model->node_count; i++) {
+        const gg_node *node = &model->nodes[i];
+        bool wanted = node->parameter_count > 0;
+        for (int j = 0; j < node->input_count; j++)
+            wanted = wanted || model->values[node->inputs[j]].wants_gradient;
+        for (int j = 0; j < node->output_count; j++)
+            model->values[node->outputs[j]].wants_gradient |= wanted;
+    }
+}
+
+/* Backward sweep: a node trains when the loss depends on it and something before it wants a gradient. A value that
+ * nothing trains on keeps no gradient. */
+static void mark_training(gg_model *model)
+{
+    for (int32_t i = 0; i < model->node_count; i++)
+        model->nodes[i].trains = false;
+    for (int32_t i = model->node_count - 1; i >= 0; i--) {
+        gg_node *node = &model->nodes[i];
+        bool flows = false;
+        for (int j = 0; j < node->output_count; j++) {
+            flows = flows || node->outputs[j] == model->loss.id;
+            for (int32_t k = i + 1; k < model->node_count; k++)
+                for (int l = 0; l < model->nodes[k].input_count && model->nodes[k].trains; l++)
+                    flows = flows || model->nodes[k].inputs[l] == node->outputs[j];
+        }
+        node->trains = flows && node->output_count > 0 && model->values[node->outputs[0]].wants_gradient;
+    }
+}
+
+/* ---- lives ---- */
+
+static void add_span(planner *p, int64_t *offset, const gg_shape *shape, int32_t first, int32_t last)
+{
+    *offset = -1;
+    int64_t floats = 0;
+    if (p->status == GG_OK)
+        p->status = gg_shape_floats(&floats, shape, p->largest);
+    if (p->status != GG_OK)
+        return;
+    p->spans[p->count] = (span){round_up(floats > 0 ? floats : 1), first, last, p->count, offset};
+    p->count++;
+}
+
+static void plan_value(planner *p, int32_t v)
+{
+    gg_model *model = p->model;
+    gg_value_info *value = &model->values[v];
+    int32_t last = value->producer, first_gradient = -1;
+    for (int32_t i = 0; i < model->node_count; i++) {
+        const gg_node *node = &model->nodes[i];
+        for (int j = 0; j < node->input_count; j++) {
+            if (node->inputs[j] != v)
+                continue;
+            const int32_t back = backward_step(model, i);
+            last = i > last ? i : last;
+            if (node->trains && node->reads_input[j])
+                last = back > last ? back : last;
+            if (node->trains) /* the last consumer in forward is the first in backward; unless it works ahead, in
+                                 forward */
+                first_gradient = node->layer_class->gradient_in_forward && (first_gradient < 0 || i < first_gradient)
+                                     ? i
+                                 : first_gradient < 0 || back < first_gradient ? back
+                                                                               : first_gradient;
+        }
+    }
+    const int32_t end = 2 * model->node_count;
+    const bool trains = value->producer >= 0 && model->nodes[value->producer].trains;
+    if (trains && model->nodes[value->producer].reads_output)
+        last = backward_step(model, value->producer);
+    const bool kept = value->keep || v == model->loss.id;
+    if (!value->is_input)
+        add_span(p, &value->offset, &value->shape, kept ? 0 : value->producer, kept ? end : last);
+    if (v == model->loss.id)
+        first_gradient = model->node_count;
+    value->gradient_offset = -1;
+    if (value->wants_gradient && first_gradient >= 0 && (trains || value->keep_gradient))
+        add_span(p, &value->gradient_offset, &value->shape, value->keep_gradient ? 0 : first_gradient,
+                 value->keep_gradient ? end : backward_step(model, value->producer));
+}
+
+/* Whether a node that runs backward before node i has written the gradient of this value already. */
+static bool written_before(const gg_model *model, int32_t i, int input)
+{
+    const int32_t value = model->nodes[i].inputs[input];
+    for (int l = 0; l < input; l++) /* x used twice by one node */
+        if (model->nodes[i].inputs[l] == value)
+            return true;
+    for (int32_t k = i + 1; k < model->node_count; k++)
+        for (int l = 0; l < model->nodes[k].input_count && model->nodes[k].trains; l++)
+            if (model->nodes[k].inputs[l] == value)
+                return true;
+    return false;
+}
+
+static void plan_node(planner *p, int32_t i)
+{
+    gg_model *model = p->model;
+    gg_node *node = &model->nodes[i];
+    const int32_t back = node->trains ? backward_step(model, i) : i;
+    for (int j = 0; j < node->buffer_count; j++) {
+        gg_buffer *buffer = &node->buffers[j];
+        buffer->offset = -1;
+        if (buffer->life != GG_BUFFER_BACKWARD)
+            add_span(p, &buffer->offset, &buffer->shape, i, buffer->life == GG_BUFFER_CACHE ? back : i);
+        else if (node->trains)
+            add_span(p, &buffer->offset, &buffer->shape, back, back);
+    }
+    for (int j = 0; j < node->input_count; j++) {
+        const gg_value_info *value = &model->values[node->inputs[j]];
+        node->spare[j] = -1;
+        node->pass.add_dx[j] = node->trains && value->wants_gradient && written_before(model, i, j);
+        if (node->pass.add_dx[j] && (!node->layer_class->adds_gradients || node->layer_class->gradient_in_forward))
+            add_span(p, &node->spare[j], &value->shape, node->layer_class->gradient_in_forward ? i : back, back);
+    }
+}
+
+/* ---- places ---- */
+
+static int larger_first(const void *a, const void *b)
+{
+    const span *x = a, *y = b;
+    if (x->size != y->size)
+        return x->size < y->size ? 1 : -1;
+    return x->first != y->first ? (x->first > y->first ? 1 : -1) : (x->number > y->number ? 1 : -1);
+}
+
+static bool meet(const span *a, const span *b)
+{
+    return a->first <= b->last && b->first <= a->last;
+}
+
+/* The lowest offset at which span i meets none of the spans placed before it. */
+static int64_t lowest_place(const span *spans, int32_t i)
+{
+    int64_t place = 0;
+    for (bool moved = true; moved;) {
+        moved = false;
+        for (int32_t j = 0; j < i; j++)
+            if (meet(&spans[i], &spans[j]) && place < *spans[j].offset + spans[j].size
+                && *spans[j].offset < place + spans[i].size) {
+                place = *spans[j].offset + spans[j].size;
+                moved = true;
+            }
+    }
+    return place;
+}
+
+static void place_all(planner *p)
+{
+    p->floats = 0;
+    qsort(p->spans, (size_t)p->count, sizeof *p->spans, larger_first);
+    for (int32_t i = 0; i < p->count && p->status == GG_OK; i++) {
+        const int64_t place = lowest_place(p->spans, i), end = place + p->spans[i].size;
+        *p->spans[i].offset = place;
+        p->floats = end > p->floats ? end : p->floats;
+        if (p->floats > MOST_FLOATS)
+            p->status = gg_fail(GG_ERR_OVERFLOW,
+                                "gg_model_plan: the workspace of %lld floats or more is more than memory can hold",
+                                (long long)p->floats);
+    }
+}
+
+/* ---- parameters ---- */
+
+static gg_status fill_parameters(gg_model *model, float *weights)
+{
+    gg_status status = GG_OK;
+    for (int32_t i = 0; i < model->parameter_count && status == GG_OK; i++) {
+        const gg_parameter_info *parameter = &model->parameters[i];
+        gg_random random = gg_random_make(model->seed, (uint64_t)i);
+        if (parameter->deviation > 0.0f)
+            status = gg_random_fill_normal(weights + parameter->offset, parameter->size, 0.0f, parameter->deviation,
+                                           &random);
+    }
+    return status;
+}
+
+static gg_status lay_out_parameters(gg_model *model)
+{
+    int64_t floats = 0;
+    for (int32_t i = 0; i < model->parameter_count; i++) {
+        model->parameters[i].offset = floats;
+        floats += round_up(model->parameters[i].size);
+        if (floats > MOST_FLOATS)
+            return gg_fail(GG_ERR_OVERFLOW,
+                           "gg_model_plan: %lld floats of parameters or more are more than memory can hold",
+                           (long long)floats);
+    }
+    model->parameter_floats = floats;
+    return GG_OK;
+}
+
+static void mark_used_parameters(gg_model *model)
+{
+    for (int32_t i = 0; i < model->parameter_count; i++)
+        model->parameters[i].trains = false;
+    for (int32_t i = model->node_count - 1; i >= 0; i--) {
+        gg_node *node = &model->nodes[i];
+        for (int j = 0; j < node->parameter_count && node->trains; j++) {
+            gg_parameter_info *parameter = &model->parameters[node->parameters[j]];
+            node->pass.add_dw[j] = parameter->trains; /* a later layer shares it and has written the gradient */
+            parameter->trains = true;
+        }
+    }
+}
+
+/* ---- the plan ---- */
+
+static gg_status check_loss(const gg_model *model, gg_value loss)
+{
+    if (loss.id < 0)
+        return GG_OK;
+    if (!gg_model_owns(model, loss))
+        return gg_fail(GG_ERR_ARGUMENT, "gg_model_plan: loss is not a value of this model");
+    const gg_value_info *info = &model->values[loss.id];
+    char text[96];
+    if (info->is_input || info->shape.rank != 1 || info->shape.dims[0] != 1)
+        return gg_fail(GG_ERR_SHAPE, "gg_model_plan: loss has shape %s, expected the scalar [1] that a layer computes",
+                       gg_shape_text(&info->shape, text));
+    return GG_OK;
+}
+
+/* Decide who takes part and where everything lies, for the model's loss and the planner's extents. */
+static gg_status lay_out(planner *p)
+{
+    gg_model *model = p->model;
+    p->count = 0;
+    p->status = GG_OK;
+    mark_wanted(model);
+    mark_training(model);
+    mark_used_parameters(model);
+    for (int32_t v = 0; v < model->value_count; v++)
+        plan_value(p, v);
+    for (int32_t i = 0; i < model->node_count; i++)
+        plan_node(p, i);
+    if (p->status == GG_OK)
+        place_all(p);
+    return p->status;
+}
+
+/* What a plan allocates, until all of it is there. Parameters and gradients stay for all later plans. */
+typedef struct arenas {
+    void *weights, *gradients, *workspace;
+} arenas;
+
+static gg_status allocate(gg_model *model, arenas *a, int64_t workspace_floats)
+{
+    const size_t bytes = (size_t)model->parameter_floats * sizeof(float);
+    gg_status status = gg_alloc_zero(&a->workspace, (size_t)workspace_floats * sizeof(float));
+    if (status == GG_OK && model->weights == NULL && bytes > 0) {
+        status = gg_alloc_zero(&a->weights, bytes);
+        if (status == GG_OK)
+            status = fill_parameters(model, a->weights);
+    }
+    if (status == GG_OK && model->gradients == NULL && model->loss.id >= 0 && bytes > 0)
+        status = gg_alloc_zero(&a->gradients, bytes);
+    if (status == GG_OK)
+        return GG_OK;
+    gg_free(a->workspace);
+    gg_free(a->weights);
+    gg_free(a->gradients);
+    return status;
+}
+
+static void take_over(gg_model *model, const arenas *a, const planner *p)
+{
+    gg_free(model->workspace);
+    model->workspace = a->workspace;
+    model->workspace_floats = p->floats;
+    model->weights = a->weights != NULL ? a->weights : model->weights;
+    model->gradients = a->gradients != NULL ? a->gradients : model->gradients;
+    if (model->gradients != NULL) /* of parameters that the loss before reached, and this one may not */
+        memset(model->gradients, 0, (size_t)model->parameter_floats * sizeof(float));
+    memcpy(model->planned_for, p->largest, sizeof model->planned_for);
+    memcpy(model->extent, p->largest, sizeof model->extent);
+    model->planned = true;
+    model->last_target = -1;
+    model->backward_ready = false;
+    gg_model_refresh(model);
+}
+
+/* Plan for the extents in p; after a failure the plan before, if there was one, is in force again. */
+static gg_status plan(planner *p, gg_value loss)
+{
+    gg_model *model = p->model;
+    const gg_value loss_before = model->loss;
+    arenas a = {0};
+    model->loss = loss;
+    gg_status status = lay_out_parameters(model);
+    if (status == GG_OK)
+        status = lay_out(p);
+    if (status == GG_OK)
+        status = allocate(model, &a, p->floats);
+    if (status == GG_OK) {
+        take_over(model, &a, p);
+        return GG_OK;
+    }
+    model->loss = loss_before;
+    if (model->planned) {
+        p->largest = model->planned_for;
+        lay_out(p); /* fits: it did before */
+    }
+    return status;
+}
+
+gg_status gg_model_plan(gg_model *model, gg_value loss, int64_t largest_batch)
+{
+    if (model == NULL)
+        return gg_fail(GG_ERR_ARGUMENT, "gg_model_plan: model is NULL");
+    if (model->error != GG_OK)
+        return gg_fail(model->error, "%s", model->message);
+    if (largest_batch < 0)
+        return gg_fail(GG_ERR_ARGUMENT, "gg_model_plan: largest_batch is %lld", (long long)largest_batch);
+    gg_status status = check_loss(model, loss);
+    if (status != GG_OK)
+        return status;
+    const int64_t largest[GG_AXIS_COUNT] = {largest_batch, model->largest[1], model->largest[2]};
+    const int64_t per_node = 1 + GG_NODE_BUFFERS + GG_NODE_INPUTS;
+    const int64_t spans = 2 * (int64_t)model->value_count + per_node * model->node_count + 1;
+    void *memory = NULL;
+    status = gg_alloc(&memory, (size_t)spans * sizeof(span));
+    if (status != GG_OK)
+        return status;
+    planner p = {.model = model, .largest = largest, .spans = memory};
+    status = plan(&p, loss.id >= 0 ? loss : GG_NO_VALUE);
+    gg_free(memory);
+    return status;
+}
+
+gg_status gg_model_set_largest(gg_model *model, int axis, int64_t extent)
+{
+    if (model == NULL)
+        return gg_fail(GG_ERR_ARGUMENT, "gg_model_set_largest: model is NULL");
+    if (axis >= 0 || axis < -GG_AXIS_COUNT || extent < 0)
+        return gg_fail(GG_ERR_ARGUMENT, "gg_model_set_largest: axis %d, extent %lld", axis, (long long)extent);
+    model->largest[-1 - axis] = extent;
+    return GG_OK;
+}
+
+gg_status gg_model_keep(gg_model *model, gg_value value, bool gradient)
+{
+    if (!gg_model_owns(model, value))
+        return gg_fail(GG_ERR_ARGUMENT, "gg_model_keep: not a value of this model");
+    if (model->planned)
+        return gg_fail(GG_ERR_STATE, "gg_model_keep: the model is planned already");
+    if (gradient && model->values[value.id].is_labels)
+        return gg_fail(GG_ERR_ARGUMENT, "gg_model_keep: the labels \"%s\" have no gradient",
+                       model->values[value.id].name);
+    model->values[value.id].keep = true;
+    model->values[value.id].keep_gradient |= gradient;
+    return GG_OK;
+}

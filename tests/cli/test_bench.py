@@ -1,0 +1,202 @@
+#!/usr/bin/env python3
+"""gemmgrad bench: its list of cases, its table, its JSON in google-benchmark's schema, and what it says to a wrong
+command line; and the comparison with PyTorch, fed with programs that only pretend."""
+import json
+import os
+import pathlib
+import re
+import statistics
+import subprocess
+import sys
+import unittest
+
+from program import ProgramTest, main
+
+PEERS = pathlib.Path(__file__).resolve().parents[2] / "bench" / "peers"
+FAST = ("--repetitions", "4", "--min-time", "0.001")
+PRODUCT = "kernels/gemm/nn/32x256x256"
+
+
+class Cases(ProgramTest):
+    def names(self, *arguments):
+        return self.succeeds("bench", "--list", *arguments).stdout.split()
+
+    def test_every_suite_and_no_name_twice(self):
+        names = self.names()
+        self.assertEqual(len(names), len(set(names)))
+        for suite in ("kernels", "layers", "training"):
+            self.assertEqual(self.names("--suite", suite), [name for name in names if name.startswith(suite + "/")])
+            self.assertNotEqual(self.names("--suite", suite), [])
+
+    def test_the_shapes_that_were_asked_for(self):
+        names = self.names()
+        for shape in ("1x1024x1024", "1024x1024x1024", "1x16x16", "1x65x4096", "2048x65x256"):
+            self.assertIn("kernels/gemm/nn/" + shape, names)
+            self.assertIn("kernels/gemm/nn/" + shape + "/packed", names)
+        for shape in ("32x256x256", "128x784x512", "128x1024x1024", "512x1024x1024", "64x4096x4096"):
+            for layout in ("in_out", "out_in"):
+                self.assertIn(f"layers/affine/{layout}/{shape}", names)
+        self.assertGreaterEqual(sum(bool(re.fullmatch(r"kernels/gemm/nn/\d+x\d+x\d+", name)) for name in names), 150)
+
+    def test_a_filter_takes_names_of_variants(self):
+        self.assertEqual(self.names("--filter", "32x256x256/packed$"), [PRODUCT + "/packed"])
+
+
+class Results(ProgramTest):
+    def report(self, *arguments):
+        self.succeeds("bench", *FAST, *arguments, "--json", "r.json")
+        return self.read_json("r.json")
+
+    def test_table(self):
+        done = self.succeeds("bench", *FAST, "--filter", PRODUCT + "|activation/relu/65536")
+        for word in ("GFLOP/s", "ratio", PRODUCT, PRODUCT + "/packed", "kernels/activation/relu/65536/gradient",
+                     "geometric mean of 1", "FMA peak"):
+            self.assertIn(word, done.stdout)
+
+    def test_schema(self):
+        report = self.report("--filter", PRODUCT)
+        context = report["context"]
+        for key in ("date", "host_name", "executable", "num_cpus", "mhz_per_cpu", "cpu_scaling_enabled", "caches",
+                    "load_avg", "library_version", "library_build_type", "json_schema_version", "cpu", "blas",
+                    "kernel_used", "threads", "fma_peak_gflops"):
+            self.assertIn(key, context)
+        self.assertRegex(context["date"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$")
+        names = {entry["run_name"] for entry in report["benchmarks"]}
+        self.assertLessEqual({PRODUCT, PRODUCT + "/packed"}, names)
+        for name in names:
+            self.check_entries([entry for entry in report["benchmarks"] if entry["run_name"] == name])
+
+    def check_entries(self, entries):
+        samples = [entry for entry in entries if entry["run_type"] == "iteration"]
+        self.assertEqual([entry["repetition_index"] for entry in samples], [0, 1, 2, 3])
+        aggregates = {entry["aggregate_name"]: entry for entry in entries if entry["run_type"] == "aggregate"}
+        self.assertEqual(set(aggregates), {"mean", "median", "stddev", "cv"})
+        for entry in entries:
+            self.assertLessEqual({"name", "family_index", "per_family_instance_index", "repetitions", "threads",
+                                  "iterations", "real_time", "cpu_time", "time_unit"}, set(entry))
+            self.assertEqual(entry["time_unit"], "ns")
+            self.assertGreaterEqual(entry["real_time"], 0.0)
+        times = [entry["real_time"] for entry in samples]
+        for name in ("mean", "median"):
+            self.assertAlmostEqual(aggregates[name]["real_time"] / getattr(statistics, name)(times), 1.0, places=4)
+        self.assertAlmostEqual(aggregates["stddev"]["real_time"] / statistics.stdev(times), 1.0, places=3)
+        self.assertAlmostEqual(aggregates["median"]["gflops"] * aggregates["median"]["real_time"], 2.0 * 32 * 256 * 256,
+                               delta=2.0 * 32 * 256 * 256 * 1e-4)
+
+    def test_counters_and_no_allocation_once_warm(self):
+        report = self.report("--filter", f"^({PRODUCT}|layers/affine/in_out/32x256x256|training/perceptron/sigmoid.*)$")
+        medians = {entry["run_name"]: entry for entry in report["benchmarks"]
+                   if entry.get("aggregate_name") == "median"}
+        checked = 0
+        for name, entry in medians.items():
+            if name.endswith("/raw"):
+                continue
+            checked += 1
+            self.assertEqual(entry["allocations"], 0.0, name)
+            self.assertGreater(entry["peak_fraction"], 0.0)
+            if name + "/raw" in medians:
+                self.assertGreater(entry["ratio_raw"], 0.0)
+        self.assertEqual(checked, 3)
+
+    def test_json_to_standard_output(self):
+        done = self.succeeds("bench", *FAST, "--threads", "1", "--no-raw", "--filter", PRODUCT + "$", "--json", "-")
+        report = json.loads(done.stdout)
+        self.assertEqual(report["context"]["threads"], 1)
+        self.assertEqual({entry["run_name"] for entry in report["benchmarks"]}, {PRODUCT})
+        self.assertNotIn("ratio_raw", json.dumps(report["benchmarks"]))
+        self.assertIn(PRODUCT, done.stderr)
+
+
+class WrongUsage(ProgramTest):
+    def test_options(self):
+        for arguments, words in (
+                (["--fast"], ["--fast", "--suite"]),
+                (["--suite", "all-of-them"], ["all-of-them", "kernels, layers, training or all"]),
+                (["--suite"], ["--suite", "value"]),
+                (["--filter", "("], ["--filter '('", "regular expression"]),
+                (["--filter", "no such case"], ["no such case", "--list"]),
+                (["--threads", "0"], ["--threads '0'", "1 to 1024"]),
+                (["--threads", "two"], ["--threads 'two'"]),
+                (["--repetitions", "0"], ["--repetitions '0'"]),
+                (["--min-time", "-1"], ["--min-time '-1'"]),
+                (["--min-time", "nan"], ["--min-time 'nan'"]),
+                (["gemm"], ["unexpected argument 'gemm'"])):
+            self.fails(2, words, "bench", *arguments)
+
+    def test_a_file_that_cannot_be_written(self):
+        self.fails(1, ["no/such/folder"], "bench", "--filter", PRODUCT, "--json", "no/such/folder/r.json")
+
+    def test_help(self):
+        done = self.succeeds("bench", "--help")
+        for option in ("--suite", "--filter", "--threads", "--json", "--min-time", "--repetitions", "--quick",
+                       "--list"):
+            self.assertIn(option, done.stdout)
+
+
+# Stands for gemmgrad and for a Python with PyTorch: every case takes so many nanoseconds.
+PRETENDER = """#!{python}
+import json, sys
+names = {names!r}
+with open(sys.argv[-1], "w") as file:
+    json.dump({{"context": {{"cpu": "x", "fma_peak_gflops": 1.0, "library_version": "1", "blas": "b",
+                            "blas_version": "1", "threading": "t", "kernel_used": "k", "peer": "torch",
+                            "environment": {{}}, "foreign_cpus": 0.0}},
+              "benchmarks": [{{"run_name": name, "aggregate_name": "median", "real_time": {time}, "way": "w"}}
+                             for name in names]}}, file)
+sys.exit({code})
+"""
+
+
+class Comparison(ProgramTest):
+    titles = "spiral"
+    names = ["training/perceptron/sigmoid-sgd/30x2x10x3"]
+
+    def pretend(self, name, nanoseconds, code=0):
+        text = PRETENDER.format(python=sys.executable, names=self.names, time=nanoseconds, code=code)
+        os.chmod(self.write(name, text.encode()), 0o755)
+        return self.path(name)
+
+    def compare(self, *arguments):
+        return subprocess.run([sys.executable, str(PEERS / "compare.py"), "--rounds", "3", "--filter", self.titles,
+                               *arguments], text=True, capture_output=True, check=False, cwd=self.folder)
+
+    def test_a_target_met_and_one_missed(self):
+        fast, slow = self.pretend("fast", 1000.0), self.pretend("slow", 30000.0)
+        done = self.compare("--gemmgrad", fast, "--python", slow, "--json", "c.json")
+        self.assertEqual(done.returncode, 0, done.stderr + done.stdout)
+        self.assertRegex(done.stdout, r"30\.00 +\(30\.00-30\.00\) +25\.00 +met")
+        self.assertEqual(self.read_json("c.json")["rows"][0]["ratio"], 30.0)
+        done = self.compare("--gemmgrad", slow, "--python", fast)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("MISSED", done.stdout)
+
+    def test_a_program_that_fails(self):
+        good, bad = self.pretend("good", 1.0), self.pretend("bad", 1.0, code=3)
+        done = self.compare("--gemmgrad", good, "--python", bad)
+        self.assertEqual(done.returncode, 1)
+        self.assertIn("ended with code 3", done.stderr)
+
+    def test_wrong_usage(self):
+        good = self.pretend("good", 1.0)
+        for arguments, word in ((["--gemmgrad", "nowhere"], "nowhere is no program"),
+                                (["--gemmgrad", good, "--settings", "worst"], "worst"),
+                                (["--gemmgrad", good, "--rounds", "0"], "1 or more"),
+                                (["--gemmgrad", good, "--filter", "no such case"], "no such case")):
+            done = self.compare(*arguments)
+            self.assertEqual(done.returncode, 2, done.stderr)
+            self.assertIn(word, done.stderr)
+
+    def test_every_case_exists_on_both_sides(self):
+        ours = set(self.succeeds("bench", "--list").stdout.split())
+        theirs = subprocess.run([sys.executable, str(PEERS / "torch_peers.py"), "--list"], text=True,
+                                capture_output=True, check=True).stdout.split()
+        text = (PEERS / "compare.py").read_text(encoding="utf-8")
+        compared = re.findall(r'"((?:layers|training)/[^"]+)"', text)
+        self.assertEqual(len(compared), 16)
+        for name in compared[0::2]:
+            self.assertIn(name, ours)
+        self.assertEqual(sorted(compared[1::2]), sorted(theirs))
+
+
+if __name__ == "__main__":
+    main()

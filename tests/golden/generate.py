@@ -1,0 +1,336 @@
+#!/usr/bin/env python3
+"""Golden numbers from PyTorch in double, for tests/golden/test_golden.c.
+
+generate.py [FOLDER]     write layers.safetensors, optimizers.safetensors and training.safetensors (default: beside this
+                         script). Needs PyTorch (2.0 or newer, CPU) and NumPy:
+                             python3 -m venv venv && venv/bin/pip install torch numpy && venv/bin/python generate.py
+
+The files are in the repository: run this only to add a case, and look at the difference. The same PyTorch writes the
+same bytes; another may differ in the last bits, which the bounds of the test allow for.
+
+Every input is a float widened to double, so that the library and PyTorch start from the same numbers. Tensors of a case
+are called CASE.NAME for an input, CASE.p0, p1, ... for the parameters in the order of the library, CASE.y for what the
+layers give, CASE.loss, and CASE.grad.NAME, CASE.grad.p0, ... for the gradients of the loss. A case whose y is no loss
+has the mean squared error against CASE.target as its loss. The cases are the entries of tests/registry/registry.c.
+"""
+import json
+import math
+import os
+import struct
+import sys
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+BATCH, TIME, IN, OUT = 2, 3, 4, 3  # GOLDEN_SIZES in test_golden.c
+MODEL_SEED = 1                     # of the gg_model: dropout's masks follow from it
+DTYPES = {np.dtype("float64"): "F64", np.dtype("int32"): "I32"}
+
+
+def write_safetensors(path, tensors):
+    """8 bytes of length, a header in JSON, the data: the format of https://github.com/huggingface/safetensors."""
+    header, data = {}, b""
+    for name in sorted(tensors):
+        array = np.ascontiguousarray(tensors[name])
+        header[name] = {"dtype": DTYPES[array.dtype], "shape": list(array.shape),
+                        "data_offsets": [len(data), len(data) + array.nbytes]}
+        data += array.astype(array.dtype.newbyteorder("<")).tobytes()
+    text = json.dumps(header, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)
+    with open(path, "wb") as file:
+        file.write(struct.pack("<Q", len(text)) + text + data)
+
+
+# ---- random numbers of the library --------------------------------------------------------------------------------
+
+
+def philox(counter, key):
+    """Philox4x32-10 (Salmon et al. 2011): four words."""
+    c, k = list(counter), list(key)
+    for _ in range(10):
+        low = [0xD2511F53 * c[0], 0xCD9E8D57 * c[2]]
+        c = [(low[1] >> 32) ^ c[1] ^ k[0], low[1] & 0xFFFFFFFF, (low[0] >> 32) ^ c[3] ^ k[1], low[0] & 0xFFFFFFFF]
+        k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
+    return c
+
+
+def halves(x):
+    return [x & 0xFFFFFFFF, x >> 32]
+
+
+def dropout_mask(size, ratio, node):
+    """What gemmgrad/random.h and layers/dropout.c promise for step 0: stream 2^32 + number of the layer."""
+    words = [philox(halves(i // 4) + halves((1 << 32) + node), halves(MODEL_SEED))[i % 4] for i in range(size)]
+    return [0.0 if (word >> 8) * 2.0 ** -24 < ratio else 1.0 / (1.0 - ratio) for word in words]
+
+
+# ---- cases --------------------------------------------------------------------------------------------------------
+
+
+class Case:
+    """Draws a case's inputs and parameters and collects its tensors."""
+
+    def __init__(self, name):
+        self.name, self.inputs, self.parameters, self.tensors = name, {}, [], {}
+        self.random = np.random.default_rng(list(name.encode()))
+
+    def draw(self, shape, low, high):
+        numbers = self.random.uniform(low, high, shape).astype(np.float32).astype(np.float64)
+        return torch.tensor(numbers, requires_grad=True)
+
+    def input(self, name, last=IN, low=-2.0, high=2.0, shape=None):
+        self.inputs[name] = self.draw(shape or (BATCH, TIME, last), low, high)
+        return self.inputs[name]
+
+    def one_hot(self, name, classes):
+        labels = self.random.integers(0, classes, (BATCH, TIME))
+        self.inputs[name] = F.one_hot(torch.tensor(labels), classes).double().requires_grad_()
+        return self.inputs[name]
+
+    def labels(self, name, classes, ignored=()):
+        labels = self.random.integers(0, classes, (BATCH, TIME)).astype(np.int32)
+        labels.ravel()[list(ignored)] = -1
+        self.tensors[f"{self.name}.{name}"] = labels
+        return torch.tensor(labels, dtype=torch.int64)
+
+    def affine(self, x, out, f=lambda z: z, bias=True, low=-1.0, high=1.0):
+        w = self.draw((x.shape[-1], out), low, high)
+        self.parameters.append(w)
+        z = x @ w
+        if bias:
+            self.parameters.append(self.draw((out,), low, high))
+            z = z + self.parameters[-1]
+        return f(z)
+
+    def mask(self, x, ratio, node):
+        return torch.tensor(dropout_mask(x.numel(), ratio, node), dtype=torch.float64).reshape(x.shape)
+
+    def finish(self, y, is_loss):
+        loss = y if is_loss else F.mse_loss(y, self.input("target", shape=tuple(y.shape), low=-1.0, high=1.0))
+        loss.backward()
+        named = dict(self.inputs, **{f"p{i}": p for i, p in enumerate(self.parameters)})
+        for name, tensor in named.items():
+            gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
+            self.tensors[f"{self.name}.{name}"] = tensor.detach().numpy()
+            self.tensors[f"{self.name}.grad.{name}"] = gradient.numpy()
+        self.tensors[f"{self.name}.y"] = y.detach().numpy().reshape(y.shape or (1,))
+        self.tensors[f"{self.name}.loss"] = loss.detach().numpy().reshape(1)
+        return self.tensors
+
+
+def cross_entropy(x, labels):
+    """The mean over rows that count; 0 when none does, where PyTorch's own mean gives 0/0."""
+    total = F.cross_entropy(x.reshape(-1, x.shape[-1]), labels.reshape(-1), ignore_index=-1, reduction="sum")
+    return total / max(int((labels >= 0).sum()), 1)
+
+
+def soft_cross_entropy(x, targets):
+    return F.cross_entropy(x.reshape(-1, x.shape[-1]), targets.reshape(-1, x.shape[-1]))
+
+
+def book_error(y, labels):
+    """cross_entropy_error of Deep Learning from Scratch: - log(y + 1e-7) at the label."""
+    rows, flat = y.reshape(-1, y.shape[-1]), labels.reshape(-1)
+    picked = rows.gather(1, flat.clamp(min=0)[:, None])[:, 0]
+    counts = (flat >= 0).double()
+    return -(torch.log(picked + 1e-7) * counts).sum() / max(float(counts.sum()), 1.0)
+
+
+def soft_book_error(y, targets):
+    return -(targets * torch.log(y + 1e-7)).sum() / (y.numel() / y.shape[-1])
+
+
+ACTIVATIONS = {
+    "sigmoid": torch.sigmoid,
+    "tanh": torch.tanh,
+    "relu": torch.relu,
+    "leaky_relu": lambda x: F.leaky_relu(x, 0.125),
+    "elu": lambda x: F.elu(x, 0.75),
+    "silu": F.silu,
+    "gelu": F.gelu,
+    "gelu_tanh": lambda x: F.gelu(x, approximate="tanh"),
+    "exp": torch.exp,
+    "log": torch.log,
+}
+SOME, ALL = (1, 4), range(BATCH * TIME)
+
+
+def affine_case(f, positive):
+    def build(c):
+        x = c.input("x", low=0.5) if positive else c.input("x")
+        return c.affine(x, OUT, f, low=0.25) if positive else c.affine(x, OUT, f)
+    return build
+
+
+def loss_with_labels(loss, low, high, ignored=()):
+    return lambda c: loss(c.input("x", low=low, high=high), c.labels("second", IN, ignored))
+
+
+def sequential(c):
+    h = c.affine(c.input("x"), OUT, lambda z: F.leaky_relu(z, 0.25))
+    h = h * c.mask(h, 0.25, 1)
+    return torch.softmax(F.elu(c.affine(h, IN, bias=False), 0.5), -1)
+
+
+def fan_out(c):
+    h = c.affine(c.input("x"), OUT, torch.tanh)
+    again, other = c.affine(h, OUT, torch.sigmoid), c.affine(h, OUT)
+    return h * h + again + torch.softmax(h, -1) * other + F.gelu(h)
+
+
+def residual(c):
+    v = c.input("x")
+    for _ in range(3):
+        v = v + c.affine(v, IN, F.silu)
+    return c.affine(v, OUT)
+
+
+def two_inputs(c):
+    encoder, decoder = c.input("x"), c.input("second", last=OUT)
+    weights = torch.softmax(c.affine(encoder, OUT) * decoder, -1)
+    return weights * c.affine(encoder, OUT, torch.tanh) + decoder
+
+
+def classifier(c):
+    hidden = c.affine(c.input("x"), OUT, torch.relu)
+    return cross_entropy(c.affine(hidden, 4), c.labels("second", 4, SOME))
+
+
+def three_losses(c):
+    scores, targets = c.affine(c.input("x"), OUT), c.one_hot("second", OUT)
+    first = soft_cross_entropy(scores, targets)
+    second, third = cross_entropy(scores, c.labels("labels", OUT)), F.mse_loss(scores, targets)
+    return (first * second * third + first).reshape(1)
+
+
+def learned_targets(c):
+    x = c.input("x")
+    scores = c.affine(x, OUT)
+    targets = torch.softmax(c.affine(x, OUT, torch.tanh), -1)
+    return (soft_cross_entropy(scores, targets) + soft_book_error(torch.softmax(scores, -1), targets)).reshape(1)
+
+
+def dropout(c):
+    x = c.input("x")
+    return x * c.mask(x, 0.375, 0)
+
+
+def cases():
+    yield "affine", lambda c: c.affine(c.input("x"), OUT)
+    for name, f in ACTIVATIONS.items():
+        positive = name == "log"
+        yield "affine_" + name, affine_case(f, positive)
+        yield name, lambda c, f=f, positive=positive: f(c.input("x", low=0.25 if positive else -2.0))
+    yield "matmul", lambda c: c.affine(c.input("x"), OUT, bias=False)
+    yield "identity", lambda c: c.input("x") * 1.0
+    yield "softmax", lambda c: torch.softmax(c.input("x"), -1)
+    yield "dropout", dropout
+    for suffix, ignored in ("labels", ()), ("ignored", SOME), ("all_ignored", ALL):
+        yield "softmax_with_loss_" + suffix, loss_with_labels(cross_entropy, -2.0, 2.0, ignored)
+        yield "cross_entropy_error_" + suffix, loss_with_labels(book_error, 0.0625, 1.0, ignored)
+    yield "softmax_with_loss_one_hot", lambda c: soft_cross_entropy(c.input("x"), c.one_hot("second", IN))
+    yield "softmax_with_loss_soft", lambda c: soft_cross_entropy(c.input("x"), c.input("second", low=0.0625, high=1.0))
+    yield "cross_entropy_error_one_hot", lambda c: soft_book_error(c.input("x", low=0.0625, high=1.0),
+                                                                   c.one_hot("second", IN))
+    yield "cross_entropy_error_soft", lambda c: soft_book_error(c.input("x", low=0.0625, high=1.0),
+                                                                c.input("second", low=0.0625, high=1.0))
+    yield "mean_squared_error", lambda c: F.mse_loss(c.input("x"), c.input("second"))
+    yield "add", lambda c: c.input("x") + c.input("second")
+    yield "multiply", lambda c: c.input("x") * c.input("second")
+    yield "divide", lambda c: c.input("x") / c.input("second", low=0.5)
+    yield "repeat", lambda c: c.input("x").unsqueeze(-1).repeat(1, 1, 1, OUT)
+    yield "sum", lambda c: c.input("x").sum(-1)
+    for network in sequential, fan_out, residual, two_inputs, classifier, three_losses, learned_targets:
+        yield network.__name__, network
+
+
+def layers():
+    tensors = {}
+    for name, build in cases():
+        case = Case(name)
+        y = build(case)
+        tensors.update(case.finish(y, is_loss=y.dim() == 0))
+    return tensors
+
+
+# ---- optimisers ---------------------------------------------------------------------------------------------------
+
+STEPS, RATE, DECAY, CLIP = 12, 0.0625, 0.125, 0.75
+OPTIMIZERS = {
+    "sgd": lambda p, d: torch.optim.SGD(p, RATE, weight_decay=d),
+    "momentum": lambda p, d: torch.optim.SGD(p, RATE, momentum=0.9, weight_decay=d),
+    "nesterov": lambda p, d: torch.optim.SGD(p, RATE, momentum=0.9, nesterov=True, weight_decay=d),
+    "adagrad": lambda p, d: torch.optim.Adagrad(p, RATE, weight_decay=d, eps=1e-10),
+    "rmsprop": lambda p, d: torch.optim.RMSprop(p, RATE, alpha=0.99, eps=1e-8, weight_decay=d),
+    "adam": lambda p, d: torch.optim.Adam(p, RATE, weight_decay=d),
+    "adamw": lambda p, d: torch.optim.AdamW(p, RATE, weight_decay=d),
+}
+
+
+def optimizer_run(make, decay, clip, start, gradients):
+    """The parameters after each step, one row each."""
+    w = torch.tensor(start, requires_grad=True)
+    optimizer = make([w], decay)
+    rows = []
+    for gradient in gradients:
+        w.grad = torch.tensor(gradient)
+        if clip:
+            torch.nn.utils.clip_grad_norm_([w], CLIP)
+        optimizer.step()
+        rows.append(w.detach().numpy().copy())
+    return np.stack(rows)
+
+
+def optimizers():
+    random = np.random.default_rng(7)
+    start = random.uniform(-1.0, 1.0, 15).astype(np.float32).astype(np.float64)
+    # Small, large and zero gradients: some steps are clipped, some are not.
+    sizes = 10.0 ** random.uniform(-2.5, 0.5, (STEPS, 1))
+    gradients = (random.uniform(-1.0, 1.0, (STEPS, 15)) * sizes).astype(np.float32).astype(np.float64)
+    gradients[:, 4] = 0.0
+    gradients[5] = 0.0
+    tensors = {"start": start, "gradients": gradients}
+    for name, make in OPTIMIZERS.items():
+        tensors[name + ".plain"] = optimizer_run(make, 0.0, False, start, gradients)
+        tensors[name + ".decay"] = optimizer_run(make, DECAY, False, start, gradients)
+        tensors[name + ".decay_clip"] = optimizer_run(make, DECAY, True, start, gradients)
+    return tensors
+
+
+# ---- a whole training ---------------------------------------------------------------------------------------------
+
+
+def training():
+    """Affine, sigmoid, affine, softmax with loss, SGD at rate 0.5: 20 steps over 12 samples, batches of 5, 5, 2."""
+    c = Case("training")
+    x, labels = c.draw((12, 2), -1.0, 1.0).detach(), torch.tensor(c.random.integers(0, 3, 12))
+    shapes = (2, 10), (10,), (10, 3), (3,)
+    parameters = [c.draw(shape, -1.0, 1.0) for shape in shapes]
+    tensors = {"x": x.numpy(), "labels": labels.numpy().astype(np.int32)}
+    tensors.update({f"start.p{i}": p.detach().numpy().copy() for i, p in enumerate(parameters)})
+    optimizer = torch.optim.SGD(parameters, 0.5)
+    losses = []
+    for step in range(20):
+        rows = slice((step % 3) * 5, min((step % 3) * 5 + 5, 12))
+        w1, b1, w2, b2 = parameters
+        loss = F.cross_entropy(torch.sigmoid(x[rows] @ w1 + b1) @ w2 + b2, labels[rows])
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        losses.append(loss.item())
+    tensors["losses"] = np.array(losses)
+    tensors.update({f"end.p{i}": p.detach().numpy() for i, p in enumerate(parameters)})
+    return tensors
+
+
+def main(folder):
+    torch.set_num_threads(1)
+    for name, make in ("layers", layers), ("optimizers", optimizers), ("training", training):
+        tensors = make()
+        assert all(math.isfinite(x) for tensor in tensors.values() for x in tensor.ravel()), name
+        write_safetensors(os.path.join(folder, name + ".safetensors"), tensors)
+
+
+if __name__ == "__main__":
+    main(sys.argv[1] if len(sys.argv) > 1 else os.path.dirname(os.path.abspath(__file__)))

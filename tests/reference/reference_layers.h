@@ -1,0 +1,52 @@
+/* reference_layers.h - every layer as plain loops in double, forward and backward, short enough to check by eye.
+ *
+ * Rows are all leading dimensions together, columns the last one. A backward overwrites dx, dw and db; adding up what
+ * several readers of one value send back is the caller's. */
+#ifndef REFERENCE_LAYERS_H
+#define REFERENCE_LAYERS_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <gemmgrad/elementwise.h>
+
+typedef struct reference_pass {
+    int64_t rows, columns;    /* of the first input */
+    int64_t out;              /* affine: features of the output; repeat: how many copies */
+    gg_activation activation; /* affine, activation */
+    double alpha;             /* of the activation */
+    const double *x[2];
+    const int32_t *labels; /* a class for each row; NULL: the targets are x[1] */
+    const double *w, *b;   /* w[columns][out]; b may be NULL */
+    const double *mask;    /* dropout: 0 or 1 / (1 - ratio) for each element */
+    double *y;
+    const double *dy;
+    double *dx[2], *dw, *db; /* dx[1] is NULL beside labels, db without b */
+} reference_pass;
+
+/* A layer, and how large the rounding errors of a float version may be: every element of an output lies within
+ * REFERENCE_BOUND * FLT_EPSILON * magnitude of the exact value for inputs that are exact. Where the magnitudes are
+ * NULL, they are what the functions themselves give for the absolute values of all inputs: sums of |a| |b| instead of a
+ * b. */
+typedef struct reference_layer {
+    const char *name;
+    void (*forward)(const reference_pass *pass);
+    void (*backward)(const reference_pass *pass);
+    void (*forward_magnitude)(const reference_pass *pass);
+    void (*backward_magnitude)(const reference_pass *pass);
+} reference_layer;
+
+/* The bound that LAPACK's tests hold products to. */
+#define REFERENCE_BOUND 16.0
+
+extern const reference_layer reference_affine, reference_activation_layer, reference_softmax, reference_dropout,
+    reference_softmax_with_loss, reference_cross_entropy_error, reference_mean_squared_error, reference_add,
+    reference_multiply, reference_divide, reference_repeat, reference_sum;
+
+/* Whether f' jumps at 0: finite differences, and floats that round to the other side, mean nothing there. */
+bool reference_has_kink(gg_activation f, double alpha);
+
+/* The smallest |z| over the sums z = x W + b of an affine layer. */
+double reference_affine_smallest_sum(const reference_pass *pass);
+
+#endif

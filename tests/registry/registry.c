@@ -1,0 +1,303 @@
+/* registry.c - see registry.h. */
+#define SUPPORT_NO_MAIN
+#include "registry.h"
+
+#include "support.h"
+
+/* ---- functions with arguments of their own ---- */
+
+static gg_value call_affine(gg_model *model, gg_value x, gg_value second, int64_t out, const registry_entry *entry)
+{
+    (void)second;
+    return gg_affine(model, x, out, &(gg_affine_options){.activation = entry->activation, .alpha = entry->number});
+}
+
+static gg_value call_matmul(gg_model *model, gg_value x, gg_value second, int64_t out, const registry_entry *entry)
+{
+    (void)second;
+    (void)entry;
+    return gg_matmul(model, x, out, NULL);
+}
+
+static gg_value call_activate(gg_model *model, gg_value x, gg_value second, int64_t out, const registry_entry *entry)
+{
+    (void)second;
+    (void)out;
+    return gg_activate(model, x, entry->activation, entry->number);
+}
+
+static gg_value call_leaky_relu(gg_model *model, gg_value x, gg_value second, int64_t out, const registry_entry *entry)
+{
+    (void)second;
+    (void)out;
+    return gg_leaky_relu(model, x, entry->number);
+}
+
+static gg_value call_elu(gg_model *model, gg_value x, gg_value second, int64_t out, const registry_entry *entry)
+{
+    (void)second;
+    (void)out;
+    return gg_elu(model, x, entry->number);
+}
+
+static gg_value call_dropout(gg_model *model, gg_value x, gg_value second, int64_t out, const registry_entry *entry)
+{
+    (void)second;
+    (void)out;
+    return gg_dropout(model, x, entry->number);
+}
+
+static gg_value call_repeat(gg_model *model, gg_value x, gg_value second, int64_t out, const registry_entry *entry)
+{
+    (void)second;
+    (void)entry;
+    return gg_node_repeat(model, x, out);
+}
+
+/* ---- networks ---- */
+
+static int input(twin *t, const char *name, const registry_sizes *s, int64_t last, twin_content content)
+{
+    int64_t dims[] = {GG_BATCH, GG_TIME, 3, last};
+    if (s->rank == 0)
+        return twin_input(t, name, 1, dims, content, -2.0, 2.0);
+    dims[s->rank - 1] = last;
+    return twin_input(t, name, s->rank, dims, content, -2.0, 2.0);
+}
+
+/* A class for each row of an input of that shape. */
+static int labels(twin *t, const char *name, const registry_sizes *s, int64_t classes, twin_content content)
+{
+    const int64_t dims[] = {s->rank > 1 ? GG_BATCH : 1, GG_TIME, 3};
+    return twin_input(t, name, s->rank > 1 ? s->rank - 1 : 1, dims, content, 0.0, (double)classes);
+}
+
+static int sequential(twin *t, const registry_sizes *s)
+{
+    const gg_layer_spec specs[] = {
+        {.kind = GG_LAYER_AFFINE, .out = s->out, .activation = GG_LEAKY_RELU, .number = 0.25f},
+        {.kind = GG_LAYER_DROPOUT, .number = 0.25f},
+        {.kind = GG_LAYER_MATMUL, .out = s->in},
+        {.kind = GG_LAYER_ACTIVATION, .activation = GG_ELU, .number = 0.5f},
+        {.kind = GG_LAYER_SOFTMAX},
+    };
+    const int x = input(t, "x", s, s->in, TWIN_UNIFORM);
+    const gg_value last = gg_sequential(t->model, t->values[x].value, specs, 5);
+    twin_value layers[] = {
+        {.layer = &reference_affine, .out = s->out, .activation = GG_LEAKY_RELU, .alpha = 0.25},
+        {.layer = &reference_dropout, .ratio = 0.25f},
+        {.layer = &reference_affine, .out = s->in, .b = -1},
+        {.layer = &reference_activation_layer, .activation = GG_ELU, .alpha = 0.5},
+        {.layer = &reference_softmax},
+    };
+    int v = x;
+    for (int i = 0; i < 5; i++) {
+        layers[i].inputs[0] = v;
+        layers[i].input_count = 1;
+        v = twin_layer(t, (gg_value){last.id - 4 + i}, layers[i]); /* values are numbered in the order of building */
+    }
+    return v;
+}
+
+/* h is read by five layers, whose classes add to a gradient or only overwrite it, and twice by one of them. */
+static int fan_out(twin *t, const registry_sizes *s)
+{
+    const int x = input(t, "x", s, s->in, TWIN_UNIFORM);
+    const int h = twin_affine(t, x, s->out, GG_TANH, 0.0f);
+    const int square = twin_pair(t, &reference_multiply, h, h);
+    const int again = twin_affine(t, h, s->out, GG_SIGMOID, 0.0f);
+    const int soft = twin_softmax(t, h);
+    const int other = twin_affine(t, h, s->out, GG_IDENTITY, 0.0f);
+    const int gelu = twin_activate(t, h, GG_GELU, 0.0f);
+    const int left = twin_pair(t, &reference_add, square, again);
+    const int right = twin_pair(t, &reference_multiply, soft, other);
+    const int both = twin_pair(t, &reference_add, left, right);
+    return twin_pair(t, &reference_add, both, gelu);
+}
+
+static int residual(twin *t, const registry_sizes *s)
+{
+    const int x = input(t, "x", s, s->in, TWIN_UNIFORM);
+    int v = x;
+    for (int i = 0; i < 3; i++)
+        v = twin_pair(t, &reference_add, v, twin_affine(t, v, s->in, GG_SILU, 0.0f));
+    return twin_affine(t, v, s->out, GG_IDENTITY, 0.0f);
+}
+
+/* What attention will look like from afar: two inputs, gradients into both, one read twice. */
+static int two_inputs(twin *t, const registry_sizes *s)
+{
+    const int encoder = input(t, "x", s, s->in, TWIN_UNIFORM), decoder = input(t, "second", s, s->out, TWIN_UNIFORM);
+    const int key = twin_affine(t, encoder, s->out, GG_IDENTITY, 0.0f);
+    const int weights = twin_softmax(t, twin_pair(t, &reference_multiply, key, decoder));
+    const int context = twin_pair(t, &reference_multiply, weights, twin_affine(t, encoder, s->out, GG_TANH, 0.0f));
+    return twin_pair(t, &reference_add, context, decoder);
+}
+
+static int classifier(twin *t, const registry_sizes *s)
+{
+    const int x = input(t, "x", s, s->in, TWIN_UNIFORM);
+    const int hidden = twin_affine(t, x, s->out, GG_RELU, 0.0f);
+    const int scores = twin_affine(t, hidden, 4, GG_IDENTITY, 0.0f);
+    return twin_softmax_with_loss(t, scores, labels(t, "second", s, 4, TWIN_SOME_IGNORED));
+}
+
+/* Losses of the same scores, two of which work ahead in forward, and a product that makes their own gradients no 1. */
+static int three_losses(twin *t, const registry_sizes *s)
+{
+    const int x = input(t, "x", s, s->in, TWIN_UNIFORM);
+    const int scores = twin_affine(t, x, s->out, GG_IDENTITY, 0.0f);
+    const int targets = input(t, "second", s, s->out, TWIN_ONE_HOT);
+    const int first = twin_softmax_with_loss(t, scores, targets);
+    const int second = twin_softmax_with_loss(t, scores, labels(t, "labels", s, s->out, TWIN_LABELS));
+    const int third = twin_pair(t, &reference_mean_squared_error, scores, targets);
+    const int product = twin_pair(t, &reference_multiply, twin_pair(t, &reference_multiply, first, second), third);
+    return twin_pair(t, &reference_add, product, first);
+}
+
+/* A second network sets the targets and learns, too. */
+static int learned_targets(twin *t, const registry_sizes *s)
+{
+    const int x = input(t, "x", s, s->in, TWIN_UNIFORM);
+    const int scores = twin_affine(t, x, s->out, GG_IDENTITY, 0.0f);
+    const int targets = twin_softmax(t, twin_affine(t, x, s->out, GG_TANH, 0.0f));
+    const int ahead = twin_softmax_with_loss(t, scores, targets);
+    const int behind = twin_pair(t, &reference_cross_entropy_error, twin_softmax(t, scores), targets);
+    return twin_pair(t, &reference_add, ahead, behind);
+}
+
+/* ---- the table ---- */
+
+#define AFFINE(NAME, F) .name = NAME, .call = call_affine, .layer = &reference_affine, .activation = F
+#define ELEMENT(NAME, CALL, F) \
+    .name = NAME, .CALL, .layer = &reference_activation_layer, .activation = F, .any_last = true
+#define NODE(NAME, CALL, LAYER) .name = NAME, .CALL, .layer = &LAYER, .any_last = true
+#define LOSS(NAME, CALL, LAYER, SECOND) .name = NAME, .binary = CALL, .layer = &LAYER, .second = SECOND
+
+const registry_entry registry[] = {
+    {AFFINE("affine", GG_IDENTITY)},
+    {AFFINE("affine_sigmoid", GG_SIGMOID)},
+    {AFFINE("affine_tanh", GG_TANH)},
+    {AFFINE("affine_relu", GG_RELU)},
+    {AFFINE("affine_leaky_relu", GG_LEAKY_RELU), .number = 0.125f},
+    {AFFINE("affine_elu", GG_ELU), .number = 0.75f},
+    {AFFINE("affine_silu", GG_SILU)},
+    {AFFINE("affine_gelu", GG_GELU)},
+    {AFFINE("affine_gelu_tanh", GG_GELU_TANH)},
+    {AFFINE("affine_exp", GG_EXP)},
+    {AFFINE("affine_log", GG_LOG), .low = 0.5, .high = 2.0, .weight_low = 0.5, .weight_high = 1.5},
+    {.name = "matmul", .call = call_matmul, .layer = &reference_affine, .no_bias = true},
+
+    {ELEMENT("identity", call = call_activate, GG_IDENTITY)},
+    {ELEMENT("sigmoid", unary = gg_sigmoid, GG_SIGMOID)},
+    {ELEMENT("tanh", unary = gg_tanh, GG_TANH)},
+    {ELEMENT("relu", unary = gg_relu, GG_RELU)},
+    {ELEMENT("leaky_relu", call = call_leaky_relu, GG_LEAKY_RELU), .number = 0.125f},
+    {ELEMENT("elu", call = call_elu, GG_ELU), .number = 0.75f},
+    {ELEMENT("silu", unary = gg_silu, GG_SILU)},
+    {ELEMENT("gelu", unary = gg_gelu, GG_GELU)},
+    {ELEMENT("gelu_tanh", unary = gg_gelu_tanh, GG_GELU_TANH)},
+    {ELEMENT("exp", unary = gg_node_exp, GG_EXP)},
+    {ELEMENT("log", unary = gg_node_log, GG_LOG), .low = 0.25, .high = 4.0},
+    {.name = "softmax", .unary = gg_softmax, .layer = &reference_softmax},
+    {.name = "dropout", .call = call_dropout, .layer = &reference_dropout, .number = 0.375f, .any_last = true},
+
+    {LOSS("softmax_with_loss_labels", gg_softmax_with_loss, reference_softmax_with_loss, SECOND_LABELS)},
+    {LOSS("softmax_with_loss_ignored", gg_softmax_with_loss, reference_softmax_with_loss, SECOND_SOME_IGNORED)},
+    {LOSS("softmax_with_loss_all_ignored", gg_softmax_with_loss, reference_softmax_with_loss, SECOND_ALL_IGNORED)},
+    {LOSS("softmax_with_loss_one_hot", gg_softmax_with_loss, reference_softmax_with_loss, SECOND_ONE_HOT)},
+    {LOSS("softmax_with_loss_soft", gg_softmax_with_loss, reference_softmax_with_loss, SECOND_SAME_SHAPE),
+     .second_low = 0.0625, .second_high = 1.0},
+    {LOSS("cross_entropy_error_labels", gg_cross_entropy_error, reference_cross_entropy_error, SECOND_LABELS),
+     .low = 0.0625, .high = 1.0},
+    {LOSS("cross_entropy_error_ignored", gg_cross_entropy_error, reference_cross_entropy_error, SECOND_SOME_IGNORED),
+     .low = 0.0625, .high = 1.0},
+    {LOSS("cross_entropy_error_all_ignored", gg_cross_entropy_error, reference_cross_entropy_error, SECOND_ALL_IGNORED),
+     .low = 0.0625, .high = 1.0},
+    {LOSS("cross_entropy_error_one_hot", gg_cross_entropy_error, reference_cross_entropy_error, SECOND_ONE_HOT),
+     .low = 0.0625, .high = 1.0},
+    {LOSS("cross_entropy_error_soft", gg_cross_entropy_error, reference_cross_entropy_error, SECOND_SAME_SHAPE),
+     .low = 0.0625, .high = 1.0, .second_low = 0.0625, .second_high = 1.0},
+    {LOSS("mean_squared_error", gg_mean_squared_error, reference_mean_squared_error, SECOND_SAME_SHAPE),
+     .any_last = true},
+
+    {NODE("add", binary = gg_node_add, reference_add), .second = SECOND_SAME_SHAPE},
+    {NODE("multiply", binary = gg_node_multiply, reference_multiply), .second = SECOND_SAME_SHAPE},
+    {NODE("divide", binary = gg_node_divide, reference_divide), .second = SECOND_SAME_SHAPE, .second_low = 0.5,
+     .second_high = 2.0},
+    {NODE("repeat", call = call_repeat, reference_repeat), .highest_rank = 3},
+    {NODE("sum", unary = gg_node_sum, reference_sum)},
+
+    {.name = "sequential", .network = sequential},
+    {.name = "fan_out", .network = fan_out},
+    {.name = "residual", .network = residual},
+    {.name = "two_inputs", .network = two_inputs},
+    {.name = "classifier", .network = classifier},
+    {.name = "three_losses", .network = three_losses},
+    {.name = "learned_targets", .network = learned_targets},
+};
+
+const int registry_count = sizeof registry / sizeof *registry;
+
+/* ---- building ---- */
+
+gg_value registry_call(const registry_entry *e, gg_model *model, gg_value x, gg_value second, int64_t out)
+{
+    if (e->unary != NULL)
+        return e->unary(model, x);
+    return e->binary != NULL ? e->binary(model, x, second) : e->call(model, x, second, out, e);
+}
+
+bool registry_takes(const registry_entry *e, const registry_sizes *s)
+{
+    return s->rank <= (e->highest_rank > 0 ? e->highest_rank : GG_MAX_RANK) && (s->rank > 0 || e->any_last);
+}
+
+static int second_input(twin *t, const registry_entry *e, const registry_sizes *s)
+{
+    static const twin_content contents[] = {[SECOND_LABELS] = TWIN_LABELS,
+                                            [SECOND_SOME_IGNORED] = TWIN_SOME_IGNORED,
+                                            [SECOND_ALL_IGNORED] = TWIN_ALL_IGNORED};
+    if (e->second != SECOND_SAME_SHAPE && e->second != SECOND_ONE_HOT)
+        return labels(t, "second", s, s->in, contents[e->second]);
+    const int second = input(t, "second", s, s->in, e->second == SECOND_ONE_HOT ? TWIN_ONE_HOT : TWIN_UNIFORM);
+    if (e->second_low < e->second_high) {
+        t->values[second].low = e->second_low;
+        t->values[second].high = e->second_high;
+    }
+    return second;
+}
+
+static int build_layer(twin *t, const registry_entry *e, const registry_sizes *s)
+{
+    const int x = input(t, "x", s, s->in, TWIN_UNIFORM);
+    const int second = e->second != SECOND_NONE ? second_input(t, e, s) : -1;
+    if (e->low < e->high) {
+        t->values[x].low = e->low;
+        t->values[x].high = e->high;
+    }
+    const gg_value value =
+        registry_call(e, t->model, t->values[x].value, second >= 0 ? t->values[second].value : GG_NO_VALUE, s->out);
+    twin_value how = {.layer = e->layer, .inputs = {x, second}, .input_count = second >= 0 ? 2 : 1, .out = s->out};
+    how.activation = e->activation;
+    how.alpha = (double)e->number;
+    how.ratio = e->number;
+    how.b = e->no_bias ? -1 : 0;
+    return twin_layer(t, value, how);
+}
+
+int registry_build(twin *t, const registry_entry *e, const registry_sizes *s, uint64_t seed)
+{
+    twin_new(t, seed);
+    t->weight_low = e->weight_low;
+    t->weight_high = e->weight_high;
+    return twin_to_scalar(t, e->network != NULL ? e->network(t, s) : build_layer(t, e, s));
+}
+
+void registry_start(twin *t, const registry_entry *e, const registry_sizes *s, uint64_t seed)
+{
+    const int loss = registry_build(t, e, s, seed);
+    twin_keep_all(t);
+    twin_plan(t, loss, s->batch, s->time);
+    twin_fill(t, seed);
+}

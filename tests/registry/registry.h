@@ -1,0 +1,65 @@
+/* registry.h - one entry for each layer and for a few networks that are more than their layers.
+ *
+ * Adding a layer means adding an entry here, a reference in tests/reference/reference_layers.c and a case in
+ * tests/golden/generate.py: the entry then runs through all that the programs of this folder and test_golden.c do.
+ * tests/style/registry.py fails when a function of gemmgrad/layer.h has no entry. */
+#ifndef REGISTRY_H
+#define REGISTRY_H
+
+#include "twin.h"
+
+/* The second input of a layer that has one. */
+typedef enum registry_second {
+    SECOND_NONE,
+    SECOND_SAME_SHAPE,
+    SECOND_ONE_HOT,
+    SECOND_LABELS,
+    SECOND_SOME_IGNORED,
+    SECOND_ALL_IGNORED
+} registry_second;
+
+typedef struct registry_sizes {
+    int rank; /* of the first input: 1 [in], 2 [batch, in], 3 [batch, time, in], 4 [batch, time, 3, in]; 0: [batch] */
+    int64_t batch, time, in, out;
+} registry_sizes;
+
+typedef struct registry_entry {
+    const char *name; /* its tensors in the golden file begin with "name." */
+
+    /* One layer: how the library adds it (one of these three) ... */
+    gg_value (*unary)(gg_model *model, gg_value x);
+    gg_value (*binary)(gg_model *model, gg_value a, gg_value b);
+    gg_value (*call)(gg_model *model, gg_value x, gg_value second, int64_t out, const struct registry_entry *entry);
+    /* ... and what the reference does. */
+    const reference_layer *layer;
+    gg_activation activation;
+    float number; /* alpha of the activation, ratio of dropout */
+    bool no_bias;
+    registry_second second;
+    bool any_last; /* takes [batch]: the last dimension may be an axis */
+
+    /* Or a network: returns its last value. */
+    int (*network)(twin *t, const registry_sizes *sizes);
+
+    double low, high;               /* of the inputs; 0, 0: -2 to 2 */
+    double second_low, second_high; /* the same for the second input */
+    double weight_low, weight_high; /* 0, 0: the twin's default */
+    int highest_rank;               /* 0: 4 */
+} registry_entry;
+
+extern const registry_entry registry[];
+extern const int registry_count;
+
+/* Whether the entry takes inputs of these sizes. */
+bool registry_takes(const registry_entry *entry, const registry_sizes *sizes);
+
+/* The entry's network in a new twin, with a scalar at its end; returns the loss. Not planned yet. */
+int registry_build(twin *t, const registry_entry *entry, const registry_sizes *sizes, uint64_t seed);
+
+/* The same with everything kept, planned and filled. */
+void registry_start(twin *t, const registry_entry *entry, const registry_sizes *sizes, uint64_t seed);
+
+/* The library's function of a single-layer entry, called with these values. */
+gg_value registry_call(const registry_entry *entry, gg_model *model, gg_value x, gg_value second, int64_t out);
+
+#endif
