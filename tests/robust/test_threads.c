@@ -343,5 +343,6 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, pthreads, 1, 9);
     tcase_add_loop_test(tests, openmp_regions, 1, 5);
     tcase_add_loop_test(tests, callers_openmp_settings_stay, 1, 4);
-    tcase_add_test(tests, product_while_a_thread_ends);
+    if (!support_openmp_is_llvm())
+        tcase_add_test(tests, product_while_a_thread_ends);
 }

@@ -14,7 +14,7 @@
 static _Atomic int64_t live, seen, refused, refuse_at;
 static atomic_bool and_all_later, overrun;
 
-/* [ the size in bytes | what the library gets, all 0xa5: nobody may count on zeros | a line of 0x5c: to be found whole ] */
+/* [ the size in bytes | what the library gets, all 0xa5: nobody may count on zeros | a line of 0x5c, found whole ] */
 enum { FRESH_BYTE = 0xa5, GUARD_BYTE = 0x5c };
 
 static void *allocate(void *context, size_t bytes)
@@ -126,8 +126,8 @@ static bool run_once(const char *name, scenario *s, trial_thread thread, int at,
     ck_assert_msg(result.status == GG_OK || (any && result.status == GG_ERR_MEMORY),
                   "%s, %s, allocation %d refused: %s (%s)", name, where, at, gg_status_string(result.status),
                   gg_error_message());
-    ck_assert_msg(!atomic_load(&overrun), "%s, %s, allocation %d refused: the end of some memory was overrun", name, where,
-                  at);
+    ck_assert_msg(!atomic_load(&overrun), "%s, %s, allocation %d refused: the end of some memory was overrun", name,
+                  where, at);
     ck_assert_msg(trial_live() == before, "%s, %s, allocation %d refused: %lld allocations left behind", name, where,
                   at, (long long)(trial_live() - before));
     return any;

@@ -248,3 +248,13 @@ bool support_cpu_runs(gg_isa isa)
 #endif
     return isa == GG_ISA_BASELINE;
 }
+
+/* ---- the OpenMP runtime ---- */
+
+/* A function of LLVM's runtime alone; NULL in any other. */
+__attribute__((weak)) extern int kmp_get_blocktime(void);
+
+bool support_openmp_is_llvm(void)
+{
+    return kmp_get_blocktime != NULL;
+}

@@ -81,6 +81,12 @@ void support_assert_fails(gg_status status, gg_status expected, const char *func
 /* Whether this CPU can run the kernels built for that set. */
 bool support_cpu_runs(gg_isa isa);
 
+/* ---- the OpenMP runtime ---- */
+
+/* Whether it is LLVM's (programs built by clang): before any code of ours runs, it aborts on some nonsense in
+ * OMP_NUM_THREADS and takes gigabytes for other, and it crashes in calls from a thread that it has taken leave of. */
+bool support_openmp_is_llvm(void);
+
 #ifndef SUPPORT_NO_MAIN
 static void add_tests(TCase *tests);
 

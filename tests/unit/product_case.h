@@ -9,7 +9,8 @@
 
 #include <gemmgrad/gemm.h>
 
-/* Floats that end where an unreadable page begins: reading or writing beyond is a crash. */
+/* Floats that end where an unreadable page begins: reading or writing beyond is a crash (not under BLIS, whose own
+ * kernels read beyond). */
 typedef struct paged {
     float *data;
     void *pages;

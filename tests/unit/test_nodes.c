@@ -215,6 +215,7 @@ START_TEST(long_sums_are_exact)
     enum { MANY = 100000 };
     const float expected = (float)(MANY * (double)0.1f);
     const float *tenths = support_uniform(MANY, 0.1, 0.1, 0);
+    const float number = 1.0f; /* inputs are bound, not copied: it must live as long as the runs */
     gg_model *model;
     ck_assert_int_eq(gg_model_new(&model, 1), GG_OK);
     const gg_value one = gg_input(model, "one", 1, (int64_t[]){1});
@@ -223,7 +224,7 @@ START_TEST(long_sums_are_exact)
     const gg_value loss = gg_node_sum(model, gg_node_sum(model, products));
     ck_assert_int_eq(gg_model_keep(model, one, true), GG_OK);
     ck_assert_int_eq(gg_model_plan(model, loss, 1), GG_OK);
-    ck_assert_int_eq(gg_model_bind(model, one, &(float){1.0f}), GG_OK);
+    ck_assert_int_eq(gg_model_bind(model, one, &number), GG_OK);
     ck_assert_int_eq(gg_model_bind(model, weights, tenths), GG_OK);
     ck_assert_int_eq(gg_model_forward(model, loss, GG_TRAIN), GG_OK);
     ck_assert_int_eq(gg_model_backward(model), GG_OK);
