@@ -122,6 +122,12 @@ bool gg_policy_small_products(void)
     return blas.small_products;
 }
 
+gg_cpu_family gg_policy_cpu_family(void)
+{
+    ensure_started();
+    return cpu.family;
+}
+
 int gg_threads(void)
 {
     return gg_policy_threads();

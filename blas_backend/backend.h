@@ -8,6 +8,8 @@
 
 #include <gemmgrad/backend.h>
 
+#include "cpu.h"
+
 extern atomic_bool gg_backend_started;
 
 /* Whether start-up is done: a load, for the shortest ways. */
@@ -25,5 +27,8 @@ gg_isa gg_policy_isa(void);
 /* Whether the BLAS in use runs products of up to a million multiply-adds without packing them (OpenBLAS's small-matrix
  * kernels). */
 bool gg_policy_small_products(void);
+
+/* Whose CPU this is. */
+gg_cpu_family gg_policy_cpu_family(void);
 
 #endif

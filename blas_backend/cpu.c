@@ -37,6 +37,14 @@ static void detect_brand(gg_cpu *cpu)
     snprintf(cpu->brand, sizeof cpu->brand, "%s", start);
 }
 
+static void detect_family(gg_cpu *cpu)
+{
+    uint32_t a = 0, b = 0, c = 0, d = 0;
+    const bool intel = __get_cpuid(0, &a, &b, &c, &d) && b == signature_INTEL_ebx && d == signature_INTEL_edx
+                       && c == signature_INTEL_ecx;
+    cpu->family = intel ? GG_CPU_INTEL : GG_CPU_OTHER;
+}
+
 /* __builtin_cpu_supports also asks the operating system whether it saves the wide registers. */
 static void detect_features(gg_cpu *cpu)
 {
@@ -79,6 +87,7 @@ void gg_cpu_detect(gg_cpu *cpu)
     snprintf(cpu->brand, sizeof cpu->brand, "unknown CPU");
 #ifdef GG_X86
     detect_brand(cpu);
+    detect_family(cpu);
     detect_features(cpu);
 #endif
     cpu->cpus = usable_cpus();

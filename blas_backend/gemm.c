@@ -116,9 +116,6 @@ void gg_blas_counters_reset(void)
 
 /* ---- plain products ---- */
 
-/* Products of up to this many multiply-adds take less time than looking for a better way: straight through the door. */
-enum { TINY_PRODUCT = 8 * 1024, TINY_TRANSPOSED_PRODUCT = 4 * 1024 };
-
 /* With k = 0 or alpha = 0 what is left is C = beta * C. The BLAS is not asked: with alpha = 0 some of OpenBLAS's
  * kernels multiply all the same and let a NaN of A or B through, others do not. */
 static bool only_scales(const gg_product *p)
@@ -148,8 +145,19 @@ static void run(const gg_product *p)
     gg_product_run(p);
 }
 
+/* What is plainly in order needs no closer look. */
+static bool in_order(const gg_product *p)
+{
+    enum { LARGE = 1 << 20 };
+    return p->m > 0 && p->n > 0 && p->k > 0 && p->m < LARGE && p->n < LARGE && p->k < LARGE && p->c != NULL
+           && p->a != NULL && p->b != NULL && ((p->ldc | p->lda | p->ldb) >> 30) == 0 && p->ldc >= p->n
+           && p->lda >= (p->transpose_a ? p->m : p->k) && p->ldb >= (p->transpose_b ? p->k : p->n);
+}
+
 static gg_status check(const char *function, const gg_product *p, const char *name_of_b)
 {
+    if (in_order(p))
+        return GG_OK;
     gg_status status = gg_check_sizes(function, "m, n, k", p->m, p->n, p->k);
     if (status == GG_OK)
         status = gg_check_matrix(function, &(gg_matrix_argument){"c", p->c, p->m, p->n, p->ldc});
@@ -186,16 +194,24 @@ static __attribute__((noinline)) gg_status general_product(float *c, int64_t ldc
     return status;
 }
 
+/* Products of up to this many multiply-adds take less time than looking for a better way: straight through the door.
+ * With B transposed OpenBLAS's small kernel is lost sooner. */
+enum { TINY_PRODUCT = 40 * 1024, TINY_TRANSPOSED_PRODUCT = 4 * 1024 };
+
+static inline bool is_tiny(int64_t m, int64_t n, int64_t k, int64_t limit)
+{
+    const uint64_t sizes = (uint64_t)(m | n | k);
+    return sizes <= TINY_PRODUCT && m * n * k <= limit && m * n * k > 0 && gg_backend_runs() && !gg_clock_on();
+}
+
 /* The shortest way for a tiny product whose arguments are all in order, in plain scalars: a cblas_sgemm call of this
- * size takes 20 to 100 ns, and building a gg_product alone takes ten. */
+ * size takes 20 to 500 ns, and building a gg_product alone takes ten. */
 gg_status gg_gemm(float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t ldb, int64_t m, int64_t n,
                   int64_t k, gg_transpose transpose_a, gg_transpose transpose_b, float alpha, float beta)
 {
-    const uint64_t sizes = (uint64_t)(m | n | k), distances = (uint64_t)(ldc | lda | ldb);
-    const int64_t limit = transpose_b ? TINY_TRANSPOSED_PRODUCT : TINY_PRODUCT;
-    const bool tiny = sizes < TINY_PRODUCT && m * n * k <= limit && m * n * k > 0 && alpha != 0.0f;
-    const bool fits = distances >> 30 == 0 && ldc >= n && lda >= (transpose_a ? m : k) && ldb >= (transpose_b ? k : n);
-    if (!tiny || !fits || c == NULL || a == NULL || b == NULL || !gg_backend_runs() || gg_clock_on())
+    const bool fits = ((ldc | lda | ldb) >> 30) == 0 && ldc >= n && lda >= (transpose_a ? m : k)
+                      && ldb >= (transpose_b ? k : n) && c != NULL && a != NULL && b != NULL;
+    if (!fits || alpha == 0.0f || !is_tiny(m, n, k, transpose_b ? TINY_TRANSPOSED_PRODUCT : TINY_PRODUCT))
         return general_product(c, ldc, a, lda, b, ldb, m, n, k, transpose_a, transpose_b, alpha, beta);
     count((uint64_t)(m * n * k));
     call_sgemm(c, ldc, a, lda, b, ldb, m, n, k, transpose_a != GG_NO_TRANSPOSE, transpose_b != GG_NO_TRANSPOSE, alpha,
@@ -334,8 +350,9 @@ gg_status gg_gemm_pack(float *packed, const float *b, int64_t ldb, int64_t k, in
     return status;
 }
 
-gg_status gg_gemm_packed(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed, int64_t m, int64_t n,
-                         int64_t k, gg_transpose transpose_a, float alpha, float beta)
+static __attribute__((noinline)) gg_status general_packed(float *c, int64_t ldc, const float *a, int64_t lda,
+                                                          const float *packed, int64_t m, int64_t n, int64_t k,
+                                                          gg_transpose transpose_a, float alpha, float beta)
 {
     const gg_product p = {.c = c,
                           .ldc = ldc,
@@ -354,6 +371,19 @@ gg_status gg_gemm_packed(float *c, int64_t ldc, const float *a, int64_t lda, con
     if (status == GG_OK)
         run(&p);
     return status;
+}
+
+/* A single panel is a dense B: the shortest way again. */
+gg_status gg_gemm_packed(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed, int64_t m, int64_t n,
+                         int64_t k, gg_transpose transpose_a, float alpha, float beta)
+{
+    const bool fits = ((ldc | lda) >> 30) == 0 && ldc >= n && n <= GG_PANEL && lda >= (transpose_a ? m : k) && c != NULL
+                      && a != NULL && packed != NULL;
+    if (!fits || alpha == 0.0f || !is_tiny(m, n, k, TINY_PRODUCT))
+        return general_packed(c, ldc, a, lda, packed, m, n, k, transpose_a, alpha, beta);
+    count((uint64_t)(m * n * k));
+    call_sgemm(c, ldc, a, lda, packed, n, m, n, k, transpose_a != GG_NO_TRANSPOSE, false, alpha, beta);
+    return GG_OK;
 }
 
 /* ---- counters ---- */

@@ -27,6 +27,13 @@ static int64_t even_block(int64_t n, int64_t most)
     return blocks > 0 ? (n + blocks - 1) / blocks : 1;
 }
 
+/* A rest of one to three rows takes the kernels as long as a whole tile or longer. */
+int64_t gg_product_row_block(int64_t rows, int64_t most)
+{
+    const int64_t tiles = most / GG_ROW_TILE;
+    return tiles < 1 ? even_block(rows, most) : GG_ROW_TILE * even_block((rows + GG_ROW_TILE - 1) / GG_ROW_TILE, tiles);
+}
+
 static const float *at(const float *matrix, int64_t ld, bool transposed, int64_t row, int64_t column)
 {
     return transposed ? matrix + column * ld + row : matrix + row * ld + column;
@@ -107,7 +114,7 @@ static void multiply_panel(const part *t, const float *b, int64_t ldb, int64_t c
 {
     const gg_product *p = t->p;
     const int64_t most = GG_SMALL_PRODUCT / (width * depth);
-    const int64_t rows = even_block(t->r1 - t->r0, next != NULL ? least(most, ROWS_A_REQUEST) : most);
+    const int64_t rows = gg_product_row_block(t->r1 - t->r0, next != NULL ? least(most, ROWS_A_REQUEST) : most);
     const float beta = p0 == 0 ? p->beta : 1.0f;
     for (int64_t row = t->r0; row < t->r1; row += rows) {
         const int64_t height = least(rows, t->r1 - row);
@@ -169,7 +176,7 @@ static void multiply_transposed(const part *t, const float *panel, int64_t ld, i
     const gg_product *p = t->p;
     const int64_t step = even_block(depth, t->k_block);
     const int64_t rows =
-        even_block(t->c1 - t->c0, least(GG_SCRATCH_TILE / GG_PANEL, GG_SMALL_PRODUCT / (width * step)));
+        gg_product_row_block(t->c1 - t->c0, least(GG_SCRATCH_TILE / GG_PANEL, GG_SMALL_PRODUCT / (width * step)));
     for (int64_t column = t->c0; column < t->c1; column += rows) {
         const int64_t height = least(rows, t->c1 - column);
         for (int64_t q = 0; q < depth; q += step)
@@ -181,6 +188,42 @@ static void multiply_transposed(const part *t, const float *panel, int64_t ld, i
         if (p0 + depth == p->k)
             finish(p, row, column, width, height);
     }
+}
+
+/* Rows [row, row + height) of C by the panels of B, k from p0 on, with that block of A at `a` (row length depth). */
+static void multiply_block(const part *t, gg_thread *own, const float *a, int64_t row, int64_t height, int64_t p0,
+                           int64_t depth)
+{
+    const gg_product *p = t->p;
+    for (int64_t column = t->c0; column < t->c1; column += GG_PANEL) {
+        const int64_t width = least(GG_PANEL, t->c1 - column);
+        const float *panel = own->panel;
+        if (p->packed_b)
+            panel = p->b + column * p->k + p0 * width;
+        else
+            copy_panel(own->panel, at(p->b, p->ldb, p->transpose_b, p0, column), p->ldb, p->transpose_b, depth, width);
+        const int64_t rows = gg_product_row_block(height, GG_SMALL_PRODUCT / (width * depth));
+        for (int64_t r = 0; r < height; r += rows) {
+            const int64_t some = least(rows, height - r);
+            gg_blas_sgemm(p->c + (row + r) * p->ldc + column, p->ldc, a + r * depth, depth, panel, width, some, width,
+                          depth, false, false, p->alpha, p0 == 0 ? p->beta : 1.0f);
+            if (p0 + depth == p->k)
+                finish(p, row + r, column, some, width);
+        }
+    }
+}
+
+static void run_blocked(const part *t, gg_thread *own)
+{
+    const gg_product *p = t->p;
+    const int64_t depth = even_block(p->k, t->k_block < GG_BLOCKED_DEPTH ? t->k_block : GG_BLOCKED_DEPTH);
+    const int64_t rows = gg_product_row_block(t->r1 - t->r0, GG_SCRATCH_BLOCK / depth);
+    for (int64_t p0 = 0; p0 < p->k; p0 += depth)
+        for (int64_t row = t->r0; row < t->r1; row += rows) {
+            const int64_t height = least(rows, t->r1 - row), some = least(depth, p->k - p0);
+            copy_panel(own->block, at(p->a, p->lda, p->transpose_a, row, p0), p->lda, p->transpose_a, height, some);
+            multiply_block(t, own, own->block, row, height, p0, some);
+        }
 }
 
 static void run_transposed(const part *t, gg_thread *own)
@@ -208,8 +251,17 @@ typedef struct job {
     const gg_product_plan *plan;
 } job;
 
-/* Borders of part i of `parts`, in multiples of 16 columns (a register) or of whole panels where the operand is packed
- * so. */
+int64_t gg_product_row_unit(gg_strategy strategy)
+{
+    return strategy == GG_STRATEGY_WHOLE ? 1 : strategy >= GG_STRATEGY_TRANSPOSED ? GG_REGISTER : GG_ROW_TILE;
+}
+
+int64_t gg_product_column_unit(const gg_product *product)
+{
+    return product->packed_b ? GG_PANEL : GG_REGISTER;
+}
+
+/* Borders of part i of `parts`. */
 static int64_t border(int64_t n, int64_t unit, int i, int parts)
 {
     const int64_t units = (n + unit - 1) / unit;
@@ -219,7 +271,7 @@ static int64_t border(int64_t n, int64_t unit, int i, int parts)
 /* Without memory for the copies the BLAS does it all: a product never fails for want of memory. */
 static void run_strategy(const part *t, gg_strategy strategy)
 {
-    const bool copies = strategy > GG_STRATEGY_DIRECT && !t->p->packed_b;
+    const bool copies = strategy == GG_STRATEGY_BLOCKED || (strategy > GG_STRATEGY_DIRECT && !t->p->packed_b);
     gg_thread *own = copies ? gg_thread_own() : NULL;
     if (strategy == GG_STRATEGY_WHOLE || (copies && own == NULL))
         run_whole(t);
@@ -227,6 +279,8 @@ static void run_strategy(const part *t, gg_strategy strategy)
         run_direct(t);
     else if (strategy == GG_STRATEGY_PACKED)
         run_packed(t, own);
+    else if (strategy == GG_STRATEGY_BLOCKED)
+        run_blocked(t, own);
     else if (strategy == GG_STRATEGY_TRANSPOSED)
         run_transposed(t, own);
     else
@@ -240,11 +294,12 @@ static void run_part(void *context, int index, int parts)
     const gg_product *p = j->product;
     const gg_product_plan *plan = j->plan;
     const int i = index / plan->column_parts, l = index % plan->column_parts;
-    const int64_t column_unit = p->packed_b && plan->strategy == GG_STRATEGY_PACKED ? GG_PANEL : 16;
+    const int64_t row_unit = gg_product_row_unit(plan->strategy);
+    const int64_t column_unit = gg_product_column_unit(p);
     const part t = {
         .p = p,
-        .r0 = border(p->m, 1, i, plan->row_parts),
-        .r1 = border(p->m, 1, i + 1, plan->row_parts),
+        .r0 = border(p->m, row_unit, i, plan->row_parts),
+        .r1 = border(p->m, row_unit, i + 1, plan->row_parts),
         .c0 = border(p->n, column_unit, l, plan->column_parts),
         .c1 = border(p->n, column_unit, l + 1, plan->column_parts),
         .k_block = plan->k_block,
@@ -269,13 +324,14 @@ static gg_product_plan plan_for(const gg_product *p, int threads)
     const bool small = gg_policy_small_products();
     gg_thread *own = gg_thread_own();
     if (own == NULL)
-        return gg_product_choose(p, threads, small);
+        return gg_product_choose(p, threads, small, gg_policy_cpu_family());
     const int32_t kind = (p->transpose_a ? 1 : 0) | (p->transpose_b ? 2 : 0) | (p->packed_b ? 4 : 0);
     const uint64_t mixed = ((uint64_t)p->m * 0x9e3779b97f4a7c15u) ^ ((uint64_t)p->n * 0xc2b2ae3d27d4eb4fu)
                            ^ ((uint64_t)(p->k * 8 + kind) * 0x165667b19e3779f9u);
     gg_known_plan *known = &own->plans[(mixed >> 40) % GG_KNOWN_PLANS];
     if (known->m != p->m || known->n != p->n || known->k != p->k || known->kind != kind || known->threads != threads)
-        *known = (gg_known_plan){p->m, p->n, p->k, kind, threads, gg_product_choose(p, threads, small)};
+        *known = (gg_known_plan){p->m, p->n,    p->k,
+                                 kind, threads, gg_product_choose(p, threads, small, gg_policy_cpu_family())};
     return known->plan;
 }
 

@@ -9,6 +9,8 @@
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/status.h>
 
+#include "cpu.h"
+
 /* What happens to a block of C once its product is complete, while it is still in cache: C = f(C + bias). */
 typedef struct gg_epilogue {
     const float *bias; /* n floats, or NULL */
@@ -34,12 +36,14 @@ typedef struct gg_product {
  *  whole:      one cblas_sgemm call; the BLAS packs and blocks.
  *  direct:     small products straight from A and B.
  *  packed:     small products with a panel of B copied to contiguous memory (or packed beforehand).
+ *  blocked:    as packed, with a block of op(A) copied as well.
  *  transposed: C^T = op(B)^T op(A)^T by small products, with a panel of op(A)^T copied; B is read where it lies.
  *  crossed:    C^T as well, A being stored transposed and read where it lies. */
 typedef enum gg_strategy {
     GG_STRATEGY_WHOLE,
     GG_STRATEGY_DIRECT,
     GG_STRATEGY_PACKED,
+    GG_STRATEGY_BLOCKED,
     GG_STRATEGY_TRANSPOSED,
     GG_STRATEGY_CROSSED,
     GG_STRATEGY_COUNT
@@ -54,8 +58,19 @@ typedef struct gg_product_plan {
 /* 64 columns are four 16-float registers, the widest tile of OpenBLAS's small-matrix kernels. */
 enum { GG_PANEL = 64 };
 
-/* The plan for a product's shape with this many threads; `small_products` as gg_policy_small_products() tells. */
-gg_product_plan gg_product_choose(const gg_product *product, int threads, bool small_products);
+/* Floats of a register, and rows of C that these kernels compute at once. */
+enum { GG_REGISTER = 16, GG_ROW_TILE = 4 };
+
+/* Rows of a block that cuts `rows` into blocks of at most `most`: as even as can be, but in whole tiles. */
+int64_t gg_product_row_block(int64_t rows, int64_t most);
+
+/* The plan for a product's shape with this many threads; `small_products` and `family` as gg_policy_small_products()
+ * and gg_policy_cpu_family() tell. */
+gg_product_plan gg_product_choose(const gg_product *product, int threads, bool small_products, gg_cpu_family family);
+
+/* Rows and columns of C that stay together when it is shared out: whole tiles of the kernels, whole packed panels. */
+int64_t gg_product_row_unit(gg_strategy strategy);
+int64_t gg_product_column_unit(const gg_product *product);
 
 /* Compute it: plan, then run. Validated by the caller; m, n, k > 0. */
 void gg_product_run(const gg_product *product);

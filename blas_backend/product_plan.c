@@ -2,53 +2,75 @@
  *
  * The model adds up, for the largest part of C and one thread, in nanoseconds: calls, multiply-adds at the rate of the
  * small-matrix kernels (which work on 16, 32, 48 or 64 columns at once), first reading of the operands from the level
- * of memory they fit in, copies, and visits to C. Its constants were fitted to 1,000 measured shapes
- * (docs/decisions/0005-small-products.md); the benchmark's gemm rows show where it is wrong. Only the order of the
- * costs matters, not their size. */
+ * of memory they fit in, copies, and visits to C. Its constants were fitted to some thousand measured shapes for each
+ * family of CPUs (docs/decisions/0005-small-products.md); the benchmark's gemm rows show where it is wrong. Only the
+ * order of the costs matters, not their size. */
 #include "product.h"
 
 #include "blas.h"
+#include "thread.h"
 
 typedef struct cost_model {
     double call;                         /* ns for one cblas_sgemm call */
     double region;                       /* ns for waking and joining the other threads */
     double rate;                         /* multiply-adds per ns at full width, memory aside */
     double width_16, width_32, width_48; /* share of that rate at narrower widths */
+    double rest[GG_ROW_TILE];            /* rows' worth of time for a rest of 1, 2, 3 rows */
     double extra_rows;                   /* rows' worth of time lost for each block of rows */
-    double copy, transpose;              /* floats per ns copied to a panel, plainly and transposed */
+    double copy, transpose;              /* floats of B per ns copied to a panel, plainly and transposed */
+    double copy_a, transpose_a;          /* floats of A per ns copied to a block */
     double visit;                        /* floats of C per ns for each further visit */
-    double deep;           /* share of the rate left when a panel's block is more than the first level holds */
-    double l2, l3, memory; /* floats per ns of a stream from there: A, and B into a panel */
-    double direct_l3, direct_memory; /* the same where B is read in place, row by row */
+    double deep, deep_in_place; /* share of the rate left when a panel's block is more than the first level holds */
+    double l2, l3, memory;      /* floats per ns of a stream from there: A, and B into a panel */
+    double run_l2, run_l3;      /* ns for each float of A and panel, when it comes in runs of 128 floats */
+    double strided_l2, strided_l3,
+        strided_memory;              /* floats per ns of a transposed A in place, for each panel, on top */
+    double direct_l3, direct_memory; /* B read in place, row by row */
     double across_l3, across_memory; /* the same where B plays the part of A (transposed, crossed), in long runs */
-    double short_runs;               /* factor on that for runs of 128 floats */
+    double short_l3, short_memory;   /* how much longer that takes, as a share of it, in runs of 128 floats */
     double stride, stride_again;     /* ns for each 16 floats of B in place: first pass, later passes */
     double conflict;                 /* factor on small products in place when B's rows collide in the first level */
+    double split;      /* ns for each row of C and visit whose columns are shared out: both threads' prefetchers meet */
+    double misaligned; /* ns for each 16 floats of C and visit whose rows start anywhere */
     double whole_start, whole_rate, whole_pack, whole_rows; /* a product that the BLAS packs itself */
+    double second_level, third_level, a_level;              /* bytes that stay there */
+    int64_t depths[6];                                      /* worth trying; the first 0 ends the list */
+    bool blocked;                                           /* whether that strategy was measured */
 } cost_model;
 
-/* OpenBLAS SkylakeX and Cooperlake kernels, fitted on Zen 5. `region` is what it costs between other work, not in a
- * tight loop. */
-static const cost_model model = {
+/* Nothing to pay: a rate without end. */
+#define FREE 1e30
+
+/* OpenBLAS's SkylakeX and Cooperlake kernels on Zen 5. `region` is what it costs between other work, not in a tight
+ * loop. */
+static const cost_model zen = {
     .call = 27.4,
     .region = 1700,
     .rate = 199,
     .width_16 = 0.85,
     .width_32 = 0.74,
     .width_48 = 0.77,
+    .rest = {0, 1, 2, 3},
     .extra_rows = 0.71,
     .copy = 22.4,
     .transpose = 7.7,
+    .copy_a = 22.4,
+    .transpose_a = 7.7,
     .visit = 100,
     .deep = 0.97,
+    .deep_in_place = 0.97,
     .l2 = 27.9,
     .l3 = 21.7,
     .memory = 5.9,
+    .strided_l2 = FREE,
+    .strided_l3 = FREE,
+    .strided_memory = FREE,
     .direct_l3 = 21.7,
     .direct_memory = 4.7,
     .across_l3 = 13.2,
     .across_memory = 4.7,
-    .short_runs = 1.25,
+    .short_l3 = 0.25,
+    .short_memory = 0.25,
     .stride = 0.11,
     .stride_again = 3.03,
     .conflict = 1.15,
@@ -56,7 +78,62 @@ static const cost_model model = {
     .whole_rate = 119,
     .whole_pack = 6.9,
     .whole_rows = 2,
+    .second_level = 900e3,
+    .third_level = 24e6,
+    .depths = {128, 512},
 };
+
+/* The same kernels on Intel's Sapphire and Emerald Rapids, a stream from whose third level is slow. */
+static const cost_model intel = {
+    .call = 2.62,
+    .region = 1500,
+    .rate = 154,
+    .width_16 = 0.814,
+    .width_32 = 0.78,
+    .width_48 = 0.829,
+    .rest = {0, 2.73, 0.0466, 1.92},
+    .extra_rows = 0.151,
+    .copy = 49.2,
+    .transpose = 6.15,
+    .copy_a = 2.89,
+    .transpose_a = 3.26,
+    .visit = 100,
+    .deep = 0.726,
+    .deep_in_place = 0.649,
+    .l2 = 24.3,
+    .l3 = 13.4,
+    .memory = 6.33,
+    .run_l2 = 0.0109,
+    .run_l3 = 0.367,
+    .strided_l2 = 47.4,
+    .strided_l3 = 19.5,
+    .strided_memory = 0.833,
+    .direct_l3 = 13,
+    .direct_memory = 15.7,
+    .across_l3 = 12.1,
+    .across_memory = 30,
+    .short_l3 = 0.567,
+    .short_memory = 13,
+    .stride = 0.288,
+    .stride_again = 1.39,
+    .conflict = 1.36,
+    .split = 10.3,
+    .misaligned = 0.0648,
+    .whole_start = 43,
+    .whole_rate = 54.6,
+    .whole_pack = 15.4,
+    .whole_rows = 9.41,
+    .second_level = 276e3,
+    .third_level = 24e6,
+    .a_level = 1686e3,
+    .depths = {64, 128, 256, 512, 1024},
+    .blocked = true,
+};
+
+static const cost_model *model_of(gg_cpu_family family)
+{
+    return family == GG_CPU_INTEL ? &intel : &zen;
+}
 
 static double least(double a, double b)
 {
@@ -73,44 +150,56 @@ static double blocks(double n, double block)
     return (double)(((int64_t)n + (int64_t)block - 1) / (int64_t)block);
 }
 
-/* Bytes that stay in the first, second and third level of cache. */
-static const double first_level = 40e3, second_level = 900e3, third_level = 24e6;
+/* Bytes that stay in the first level of cache. */
+static const double first_level = 40e3;
 
-/* ns per float of a stream over a working set of that many floats. */
-static double reading(double floats, double l3, double memory)
+/* ns per float of a stream over a working set of that many floats, at so many floats per ns from each level. */
+static double reading(const cost_model *cpu, double floats, double l2, double l3, double memory)
 {
     const double bytes = 4 * floats;
-    return bytes <= first_level    ? 0.0
-           : bytes <= second_level ? 1 / model.l2
-           : bytes <= third_level  ? 1 / l3
-                                   : 1 / memory;
+    return bytes <= first_level         ? 0.0
+           : bytes <= cpu->second_level ? 1 / l2
+           : bytes <= cpu->third_level  ? 1 / l3
+                                        : 1 / memory;
 }
 
 /* Columns as the kernels see them: whole panels, and a rest at a lower rate. */
-static double effective_columns(double columns)
+static double effective_columns(const cost_model *cpu, double columns)
 {
     const double full = (double)((int64_t)columns / GG_PANEL * GG_PANEL), rest = columns - full;
     if (rest == 0)
         return full;
     return full
-           + (rest <= 16   ? 16 / model.width_16
-              : rest <= 32 ? 32 / model.width_32
-              : rest <= 48 ? 48 / model.width_48
+           + (rest <= 16   ? 16 / cpu->width_16
+              : rest <= 32 ? 32 / cpu->width_32
+              : rest <= 48 ? 48 / cpu->width_48
                            : 64);
 }
 
+/* Rows likewise: whole tiles, and a rest. */
+static double effective_rows(const cost_model *cpu, double rows)
+{
+    const int64_t rest = (int64_t)rows % GG_ROW_TILE;
+    return rows - (double)rest + cpu->rest[rest];
+}
+
 /* Small products over rows x columns x k with k cut into blocks; `in_place`: B's rows are not contiguous. */
-static double small_products(double rows, double columns, double k, double k_block, bool in_place)
+static double small_products(const cost_model *cpu, double rows, double columns, double k, double k_block,
+                             bool in_place)
 {
     const double visits = blocks(k, k_block), depth = k / visits, width = least(columns, GG_PANEL);
-    const double row_block = most(1, least(rows, (double)(int64_t)(GG_SMALL_PRODUCT / (width * depth))));
+    const double row_block = (double)gg_product_row_block((int64_t)rows, (int64_t)(GG_SMALL_PRODUCT / (width * depth)));
     const double row_blocks = blocks(rows, row_block), panels = blocks(columns, GG_PANEL);
-    double cost = panels * visits * row_blocks * model.call;
-    const double rate = model.rate * (4 * width * depth > first_level ? model.deep : 1.0);
-    cost += (rows + model.extra_rows * row_blocks) * effective_columns(columns) * k / rate;
-    cost += rows * columns * (2 * visits - 1) / model.visit;
-    if (in_place && columns > GG_PANEL)
-        cost += model.stride_again * k * columns / 16 * (row_blocks - 1);
+    const double last = rows - (row_blocks - 1) * row_block;
+    const double time_rows = (row_blocks - 1) * effective_rows(cpu, row_block) + effective_rows(cpu, last);
+    double cost = panels * visits * row_blocks * cpu->call;
+    const bool scattered = in_place && columns > GG_PANEL;
+    const double deep = scattered ? cpu->deep_in_place : cpu->deep;
+    const double rate = cpu->rate * (4 * width * depth > first_level ? deep : 1.0);
+    cost += (time_rows + cpu->extra_rows * row_blocks) * effective_columns(cpu, columns) * k / rate;
+    cost += rows * columns * (2 * visits - 1) / cpu->visit;
+    if (scattered)
+        cost += cpu->stride_again * k * columns / 16 * (row_blocks - 1);
     return cost;
 }
 
@@ -122,60 +211,109 @@ static bool is_small(const gg_product *p, double rows, double columns)
            && (!p->transpose_b || (!p->transpose_a && rows * columns <= 1200 && k >= 32));
 }
 
-static double cost_whole(const gg_product *p, double rows, double columns)
+/* A stream of A or B from where it lies. */
+static double read_once(const cost_model *cpu, double floats)
 {
-    const double m = (double)p->m, n = (double)p->n, k = (double)p->k;
+    return floats * reading(cpu, floats, cpu->l2, cpu->l3, cpu->memory);
+}
+
+/* B in the part of A, of which a thread reads so many floats. */
+static double read_across(const cost_model *cpu, double floats, double all, double run)
+{
+    const double longer = 4 * all <= cpu->third_level ? cpu->short_l3 : cpu->short_memory;
+    return floats * reading(cpu, all, cpu->l2, cpu->across_l3, cpu->across_memory) * (1 + longer * 128 / run);
+}
+
+/* A read in place for so many panels. */
+static double read_a(const cost_model *cpu, const gg_product *p, double rows, double panels, double k_block)
+{
+    const double k = (double)p->k, floats = rows * k, bytes = 4 * floats;
+    double cost = read_once(cpu, floats);
+    if (bytes > first_level)
+        cost += floats * panels * (bytes <= cpu->a_level ? cpu->run_l2 : cpu->run_l3) * 128 / least(k_block, k);
+    if (p->transpose_a)
+        cost += floats * panels * reading(cpu, floats, cpu->strided_l2, cpu->strided_l3, cpu->strided_memory);
+    return cost;
+}
+
+static double cost_whole(const cost_model *cpu, const gg_product *p, double rows, double columns)
+{
+    const double n = (double)p->n, k = (double)p->k;
     if (is_small(p, rows, columns))
-        return model.call + (rows + model.extra_rows) * effective_columns(columns) * k / model.rate
-               + k * columns * reading(k * n, model.direct_l3, model.direct_memory)
-               + rows * k * reading(m * k, model.l3, model.memory) + model.stride * k * columns / 16;
-    return model.whole_start + most(rows, model.whole_rows) * most(columns, model.whole_rows) * k / model.whole_rate
-           + (k * columns + rows * k) / model.whole_pack + k * columns * reading(k * n, model.l3, model.memory);
+        return cpu->call
+               + (effective_rows(cpu, rows) + cpu->extra_rows) * effective_columns(cpu, columns) * k / cpu->rate
+               + k * columns * reading(cpu, k * n, cpu->l2, cpu->direct_l3, cpu->direct_memory)
+               + read_a(cpu, p, rows, 1, k) + cpu->stride * k * columns / 16;
+    return cpu->whole_start + most(rows, cpu->whole_rows) * most(columns, cpu->whole_rows) * k / cpu->whole_rate
+           + (k * columns + rows * k) / cpu->whole_pack
+           + k * columns * reading(cpu, k * n, cpu->l2, cpu->l3, cpu->memory);
+}
+
+/* Visits to C that more than one thread or rows that start anywhere make dear. */
+static double visits_to_c(const cost_model *cpu, const gg_product *p, gg_strategy strategy, double rows, double columns,
+                          double k_block)
+{
+    const double depth = strategy == GG_STRATEGY_BLOCKED ? least(k_block, GG_BLOCKED_DEPTH) : k_block;
+    const bool once = strategy == GG_STRATEGY_WHOLE || strategy >= GG_STRATEGY_TRANSPOSED;
+    const double visits = once ? 1 : blocks((double)p->k, depth);
+    double cost = columns < (double)p->n ? cpu->split * rows * visits : 0.0;
+    if (p->n % GG_REGISTER != 0 && strategy < GG_STRATEGY_TRANSPOSED)
+        cost += cpu->misaligned * rows * columns / GG_REGISTER * visits;
+    return cost;
 }
 
 /* One thread's cost for a part of rows x columns of C. */
-static double cost_part(const gg_product *p, gg_strategy strategy, double rows, double columns, double k_block)
+static double cost_part(const cost_model *cpu, const gg_product *p, gg_strategy strategy, double rows, double columns,
+                        double k_block)
 {
-    const double m = (double)p->m, n = (double)p->n, k = (double)p->k;
-    const double read_a = rows * k * reading(m * k, model.l3, model.memory);
-    const double row_panels = blocks(rows, GG_PANEL);
-    const double across = k * columns * row_panels * reading(k * n, model.across_l3, model.across_memory)
-                          * (k_block < 512 ? model.short_runs : 1.0);
-    const double write_back = rows * columns / model.transpose;
+    const double n = (double)p->n, k = (double)p->k;
+    const double panels = blocks(columns, GG_PANEL), row_panels = blocks(rows, GG_PANEL);
+    const double read_b = k * columns * reading(cpu, k * n, cpu->l2, cpu->l3, cpu->memory);
+    const double copy_b = p->packed_b ? 0.0 : k * columns / (p->transpose_b ? cpu->transpose : cpu->copy);
+    const double across = row_panels * read_across(cpu, k * columns, k * n, least(k_block, k));
+    const double write_back = rows * columns / cpu->transpose;
     switch (strategy) {
     case GG_STRATEGY_DIRECT:
         /* Rows of B a multiple of 2 KiB apart fall into few sets of the first level: each visit reads them anew. */
-        return small_products(rows, columns, k, k_block, true) * (p->n % 512 == 0 && rows > 16 ? model.conflict : 1.0)
-               + read_a + model.stride * k * columns / 16
-               + k * columns * reading(k * n, model.direct_l3, model.direct_memory);
-    case GG_STRATEGY_PACKED: {
-        const double copy = p->packed_b ? 0.0 : k * columns / (p->transpose_b ? model.transpose : model.copy);
-        return small_products(rows, columns, k, k_block, false) + read_a + copy
-               + k * columns * reading(k * n, model.l3, model.memory);
+        return small_products(cpu, rows, columns, k, k_block, true)
+                   * (p->n % 512 == 0 && rows > 16 ? cpu->conflict : 1.0)
+               + read_a(cpu, p, rows, panels, k_block) + cpu->stride * k * columns / 16
+               + k * columns * reading(cpu, k * n, cpu->l2, cpu->direct_l3, cpu->direct_memory);
+    case GG_STRATEGY_PACKED:
+        return small_products(cpu, rows, columns, k, k_block, false) + read_a(cpu, p, rows, panels, k_block) + copy_b
+               + read_b;
+    case GG_STRATEGY_BLOCKED: {
+        const double depth = least(k, least(k_block, GG_BLOCKED_DEPTH));
+        const double chunks = blocks(rows, (double)(int64_t)(GG_SCRATCH_BLOCK / depth));
+        return small_products(cpu, rows, columns, k, depth, false)
+               + rows * k * reading(cpu, (double)p->m * k, cpu->l2, cpu->l3, cpu->memory)
+               + rows * k / (p->transpose_a ? cpu->transpose_a : cpu->copy_a) + chunks * (copy_b + read_b);
     }
     case GG_STRATEGY_TRANSPOSED:
-        return small_products(columns, rows, k, k_block, false) + read_a + across + write_back
-               + rows * k / (p->transpose_a ? model.copy : model.transpose);
+        return small_products(cpu, columns, rows, k, k_block, false) + read_once(cpu, rows * k) + across + write_back
+               + rows * k / (p->transpose_a ? cpu->copy : cpu->transpose);
     case GG_STRATEGY_CROSSED:
-        return small_products(columns, rows, k, k_block, true) + read_a + across + write_back
-               + model.stride * k * rows / 16;
-    default: return cost_whole(p, rows, columns);
+        return small_products(cpu, columns, rows, k, k_block, true) + read_once(cpu, rows * k) + across + write_back
+               + cpu->stride * k * rows / 16;
+    default: return cost_whole(cpu, p, rows, columns);
     }
 }
 
-static bool possible(const gg_product *p, gg_strategy strategy)
+static bool possible(const cost_model *cpu, const gg_product *p, gg_strategy strategy)
 {
+    if (strategy == GG_STRATEGY_BLOCKED && !cpu->blocked)
+        return false;
     if (p->packed_b)
-        return strategy == GG_STRATEGY_PACKED;
+        return strategy == GG_STRATEGY_PACKED || strategy == GG_STRATEGY_BLOCKED;
     if (strategy == GG_STRATEGY_DIRECT)
         return !p->transpose_b;
     return strategy != GG_STRATEGY_CROSSED || p->transpose_a;
 }
 
-static double part_columns(const gg_product *p, gg_strategy strategy, int parts)
+/* The largest of `parts` parts of a side of n that is cut in multiples of `unit`. */
+static double largest_part(int64_t n, int64_t unit, int parts)
 {
-    const double unit = p->packed_b && strategy == GG_STRATEGY_PACKED ? GG_PANEL : 16;
-    return least((double)p->n, blocks(blocks((double)p->n, unit), parts) * unit);
+    return least((double)n, blocks(blocks((double)n, (double)unit), parts) * (double)unit);
 }
 
 typedef struct choice {
@@ -184,19 +322,21 @@ typedef struct choice {
 } choice;
 
 /* Try every strategy and depth on one grid. */
-static void consider(choice *best, const gg_product *p, int row_parts, int column_parts)
+static void consider(choice *best, const cost_model *cpu, const gg_product *p, int row_parts, int column_parts)
 {
-    static const int64_t depths[] = {128, 512};
     for (gg_strategy strategy = GG_STRATEGY_WHOLE; strategy < GG_STRATEGY_COUNT; strategy++) {
-        if (!possible(p, strategy))
+        if (!possible(cpu, p, strategy))
             continue;
-        const double rows = blocks((double)p->m, row_parts), columns = part_columns(p, strategy, column_parts);
-        const int count = strategy == GG_STRATEGY_WHOLE || p->k <= depths[0] ? 1 : 2;
-        for (int i = 0; i < count; i++) {
-            const double cost = cost_part(p, strategy, rows, columns, (double)depths[i])
-                                + (row_parts * column_parts > 1 ? model.region : 0.0);
+        const double rows = largest_part(p->m, gg_product_row_unit(strategy), row_parts);
+        const double columns = largest_part(p->n, gg_product_column_unit(p), column_parts);
+        int64_t shallower = 0; /* a depth beyond k is the same as k */
+        for (const int64_t *depth = cpu->depths; *depth > 0 && shallower < p->k; depth++) {
+            const double cost = cost_part(cpu, p, strategy, rows, columns, (double)*depth)
+                                + visits_to_c(cpu, p, strategy, rows, columns, (double)*depth)
+                                + (row_parts * column_parts > 1 ? cpu->region : 0.0);
             if (cost < best->cost)
-                *best = (choice){{strategy, row_parts, column_parts, depths[i]}, cost};
+                *best = (choice){{strategy, row_parts, column_parts, *depth}, cost};
+            shallower = strategy == GG_STRATEGY_WHOLE ? p->k : *depth;
         }
     }
 }
@@ -211,16 +351,17 @@ static gg_product_plan share_out(const gg_product *p, int threads)
                         : (gg_product_plan){GG_STRATEGY_WHOLE, 1, parts, p->k};
 }
 
-gg_product_plan gg_product_choose(const gg_product *p, int threads, bool small)
+gg_product_plan gg_product_choose(const gg_product *p, int threads, bool small, gg_cpu_family family)
 {
     if (!small)
         return share_out(p, threads);
+    const cost_model *cpu = model_of(family);
     choice best = {{GG_STRATEGY_WHOLE, 1, 1, p->k}, 1e300};
-    consider(&best, p, 1, 1);
+    consider(&best, cpu, p, 1, 1);
     if (threads == 1)
         return best.plan;
     for (int row_parts = 1; row_parts <= threads; row_parts++)
         if (threads % row_parts == 0)
-            consider(&best, p, row_parts, threads / row_parts);
+            consider(&best, cpu, p, row_parts, threads / row_parts);
     return best.plan;
 }

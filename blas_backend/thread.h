@@ -10,6 +10,8 @@
 enum {
     GG_SCRATCH_PANEL = GG_PANEL * 2048, /* floats: a panel of 2048 rows, 512 KiB, half a second-level cache */
     GG_SCRATCH_TILE = GG_PANEL * 512,   /* floats: a block of C^T of 512 rows */
+    GG_SCRATCH_BLOCK = 512 * 256,       /* floats: a block of op(A), 512 KiB */
+    GG_BLOCKED_DEPTH = 512,             /* its depth at most */
     GG_KNOWN_PLANS = 64
 };
 
@@ -23,6 +25,7 @@ typedef struct gg_thread {
     gg_known_plan plans[GG_KNOWN_PLANS];
     _Alignas(64) float panel[GG_SCRATCH_PANEL];
     float tile[GG_SCRATCH_TILE];
+    float block[GG_SCRATCH_BLOCK];
 } gg_thread;
 
 /* The calling thread's own, allocated at its first call and freed when the thread ends; NULL when there is no memory.

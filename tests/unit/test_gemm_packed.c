@@ -100,8 +100,9 @@ START_TEST(forced_grids)
     static const int sizes[][3] = {{1, 1, 1}, {3, 65, 5}, {9, 129, 33}, {33, 300, 140}, {2, 63, 600}};
     if (!gg_policy_small_products())
         return;
-    for (int i = 0; i < 7 * 5 * 4; i++) {
-        const int *size = sizes[i / 28], *grid = grids[i / 4 % 7];
+    for (int i = 0; i < 7 * 5 * 8; i++) {
+        const int *size = sizes[i / 56], *grid = grids[i / 8 % 7];
+        const gg_strategy strategy = (i & 4) != 0 ? GG_STRATEGY_BLOCKED : GG_STRATEGY_PACKED;
         product_case t;
         product_case_new(&t, &(product_shape){size[0], size[1], size[2], (i & 1) != 0, (i & 2) != 0, 1, DATA_REAL});
         float *packed = calloc((size_t)gg_product_packed_floats(size[2], size[1]), sizeof *packed);
@@ -119,7 +120,7 @@ START_TEST(forced_grids)
                                              .packed_b = true,
                                              .alpha = 0.7f,
                                              .beta = 1.3f},
-                               &(gg_product_plan){GG_STRATEGY_PACKED, grid[0], grid[1], 128});
+                               &(gg_product_plan){strategy, grid[0], grid[1], 128});
         product_case_check(&t, 0.7f, 1.3f, "packed, forced grid");
         free(packed);
         product_case_free(&t);

@@ -15,7 +15,7 @@
 
 static const int grids[][2] = {{1, 1}, {2, 1}, {1, 2}, {2, 2}, {3, 1}};
 enum { GRIDS = sizeof grids / sizeof *grids };
-static const char *const names[GG_STRATEGY_COUNT] = {"whole", "direct", "packed", "transposed", "crossed"};
+static const char *const names[GG_STRATEGY_COUNT] = {"whole", "direct", "packed", "blocked", "transposed", "crossed"};
 
 /* A strategy and a grid, and the next ones: every combination that suits the operands, one after the other. */
 typedef struct way {
@@ -127,12 +127,13 @@ START_TEST(sizes_around_panels_and_blocks)
 }
 END_TEST
 
-/* The 10^6 multiply-adds of a small product, the 2048 rows of a thread's panel, the 512 of its tile. */
+/* The 10^6 multiply-adds of a small product, the 2048 rows of a thread's panel, the 512 of its tile, the 2^17 floats of
+ * its block. */
 START_TEST(sizes_around_limits)
 {
-    static const int sizes[][3] = {{100, 100, 101}, {127, 64, 123}, {65, 33, 2047}, {33, 65, 2049},
-                                   {5, 66, 4099},   {66, 5, 4099},  {511, 65, 30},  {65, 513, 30},
-                                   {1, 1030, 63},   {1030, 1, 63},  {250, 260, 140}};
+    static const int sizes[][3] = {{100, 100, 101}, {127, 64, 123}, {65, 33, 2047},  {33, 65, 2049},
+                                   {5, 66, 4099},   {66, 5, 4099},  {511, 65, 30},   {65, 513, 30},
+                                   {1, 1030, 63},   {1030, 1, 63},  {250, 260, 140}, {300, 67, 600}};
     for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++)
         for_each_transposition(sizes[i][0], sizes[i][1], sizes[i][2], DATA_REAL, i % 2 == 0 ? 512 : 128,
                                check_some_factors);
@@ -272,9 +273,9 @@ END_TEST
 /* ---- the plan ---- */
 
 /* Whatever the shape and the threads, a plan is one that its operands allow, for exactly that many threads or one. */
-static void check_plan(const gg_product *p, int threads, bool small)
+static void check_plan(const gg_product *p, int threads, bool small, gg_cpu_family family)
 {
-    const gg_product_plan plan = gg_product_choose(p, threads, small);
+    const gg_product_plan plan = gg_product_choose(p, threads, small, family);
     const int parts = plan.row_parts * plan.column_parts;
     ck_assert_int_ge(plan.row_parts, 1);
     ck_assert_int_ge(plan.column_parts, 1);
@@ -283,7 +284,7 @@ static void check_plan(const gg_product *p, int threads, bool small)
     ck_assert(plan.strategy >= GG_STRATEGY_WHOLE && plan.strategy < GG_STRATEGY_COUNT);
     ck_assert(plan.strategy != GG_STRATEGY_DIRECT || !p->transpose_b);
     ck_assert(plan.strategy != GG_STRATEGY_CROSSED || p->transpose_a);
-    ck_assert(!p->packed_b || !small || plan.strategy == GG_STRATEGY_PACKED);
+    ck_assert(!p->packed_b || !small || plan.strategy == GG_STRATEGY_PACKED || plan.strategy == GG_STRATEGY_BLOCKED);
     ck_assert(small || plan.strategy == GG_STRATEGY_WHOLE);
 }
 
@@ -300,8 +301,9 @@ START_TEST(plans_are_possible)
                                       .transpose_a = (kind & 1) != 0,
                                       .transpose_b = kind / 2 == 1,
                                       .packed_b = kind / 2 == 2};
-                check_plan(&p, threads[j], true);
-                check_plan(&p, threads[j], false);
+                for (gg_cpu_family family = GG_CPU_OTHER; family < GG_CPU_FAMILY_COUNT; family++)
+                    check_plan(&p, threads[j], true, family);
+                check_plan(&p, threads[j], false, GG_CPU_OTHER);
             }
 }
 END_TEST
