@@ -1,17 +1,39 @@
 /* memory.c - the only file that allocates. */
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE /* madvise */
+#endif
 #include <gemmgrad/memory.h>
 
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+#ifdef __linux__
+#include <sys/mman.h>
+#endif
+
+/* Products step through rows that lie pages apart: on huge pages they wait less for addresses, above all in virtual
+ * machines (docs/decisions/0007-huge-pages.md). Smaller arrays would waste most of such a page. */
+static const size_t huge_page = (size_t)2 << 20, smallest_huge = (size_t)1 << 20;
+
+static void *allocate_aligned(size_t bytes, size_t alignment)
+{
+    return bytes <= SIZE_MAX - alignment ? aligned_alloc(alignment, (bytes + alignment - 1) / alignment * alignment)
+                                         : NULL;
+}
 
 static void *default_allocate(void *context, size_t bytes)
 {
     (void)context;
-    if (bytes > SIZE_MAX - GG_ALIGNMENT)
-        return NULL;
-    const size_t rounded = (bytes + GG_ALIGNMENT - 1) / GG_ALIGNMENT * GG_ALIGNMENT;
-    return aligned_alloc(GG_ALIGNMENT, rounded);
+#ifdef MADV_HUGEPAGE
+    if (bytes >= smallest_huge) {
+        void *pages = allocate_aligned(bytes, huge_page);
+        if (pages != NULL) {
+            (void)madvise(pages, (bytes + huge_page - 1) / huge_page * huge_page, MADV_HUGEPAGE); /* only advice */
+            return pages;
+        }
+    }
+#endif
+    return allocate_aligned(bytes, GG_ALIGNMENT);
 }
 
 static void default_release(void *context, void *pointer)
