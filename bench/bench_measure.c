@@ -8,6 +8,7 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "bench_check.h"
 #include "bench_stats.h"
 #include "machine.h"
 
@@ -205,10 +206,8 @@ static gg_status check(bench_result *result, bench_work *work)
     gg_status status = GG_OK;
     for (int i = 0; i < result->series_count && status == GG_OK; i++) {
         const int variant = result->series[i].variant;
-        if (variant >= 0 && own_check != NULL)
-            status = own_check(work, variant);
-        else if (variant >= 0 && work->raw_is_result && bench_raw_found())
-            status = bench_check_products(work, variant);
+        if (variant >= 0)
+            status = own_check != NULL ? own_check(work, variant) : bench_check_products(work, variant);
     }
     return status;
 }
