@@ -23,7 +23,7 @@ static json_t *new_entry(const place *at, const char *aggregate)
     return json_pack("{s:s, s:i, s:i, s:s, s:s, s:i, s:i}", "name", name, "family_index", at->family,
                      "per_family_instance_index", 0, "run_name", series->name, "run_type",
                      aggregate[0] != '\0' ? "aggregate" : "iteration", "repetitions", series->count, "threads",
-                     at->run->settings.threads);
+                     at->result->threads);
 }
 
 static int add_times(json_t *entry, double real, double cpu)
@@ -37,7 +37,7 @@ static int append_sample(json_t *list, const place *at, int i)
 {
     json_t *entry = new_entry(at, "");
     int failed = json_object_set_new(entry, "repetition_index", json_integer(i));
-    failed |= json_object_set_new(entry, "iterations", json_integer(at->result->iterations));
+    failed |= json_object_set_new(entry, "iterations", json_integer(at->series->cold ? 1 : at->result->iterations));
     failed |= add_times(entry, NANOSECONDS * at->series->real[i], NANOSECONDS * at->series->cpu[i]);
     return failed | json_array_append_new(list, entry);
 }
@@ -66,8 +66,12 @@ static json_t *new_counters(const place *at)
     const double gflops = bench_gflops(at->result, series);
     json_t *counters = json_object();
     int failed = set_counter(counters, "gflops", gflops);
-    failed |= set_counter(counters, "peak_fraction", gflops / at->run->machine.fma_peak_gflops);
+    failed |= set_counter(counters, "peak_fraction", gflops / bench_ceilings_peak(at->result->ceilings));
     failed |= set_counter(counters, "gbps", bench_gigabytes(at->result, series));
+    failed |= set_counter(counters, "roofline_fraction", bench_roofline(at->result, series));
+    failed |=
+        set_counter(counters, "intensity", bench_gflops(at->result, series) / bench_gigabytes(at->result, series));
+    failed |= set_counter(counters, "first_call", NANOSECONDS * series->first_call);
     failed |= set_counter(counters, "iqr_fraction", bench_spread(series->real, series->count));
     if (series->variant >= 0) {
         failed |= set_counter(counters, "ratio_raw", bench_result_ratio(at->result, series));

@@ -9,6 +9,7 @@
 #include <time.h>
 
 #include "bench_check.h"
+#include "bench_cold.h"
 #include "bench_stats.h"
 #include "machine.h"
 
@@ -28,30 +29,35 @@ static const double THREADS_REST = 0.03;
 /* Samples in a row from one variant where changing it costs THREADS_REST. */
 enum { ROUNDS_BETWEEN_RESTS = 7 };
 
-const bench_series *bench_result_raw(const bench_result *result)
+const bench_series *bench_result_raw(const bench_result *result, bool cold)
 {
     for (int i = 0; i < result->series_count; i++)
-        if (result->series[i].variant < 0)
+        if (result->series[i].variant < 0 && result->series[i].cold == cold)
             return &result->series[i];
     return NULL;
 }
 
 double bench_result_ratio(const bench_result *result, const bench_series *series)
 {
-    const bench_series *raw = bench_result_raw(result);
+    const bench_series *raw = bench_result_raw(result, series->cold);
     return raw != NULL ? bench_paired_ratio(raw->real, series->real, series->count) : NAN;
 }
 
-gg_status bench_result_add(bench_result *result, int variant, const bench_settings *settings)
+gg_status bench_result_add(bench_result *result, int variant, bool cold, const bench_settings *settings)
 {
     bench_series *series = &result->series[result->series_count];
     void *memory;
     const gg_status status = gg_alloc(&memory, 2 * (size_t)settings->repetitions * sizeof(double));
     if (status != GG_OK)
         return status;
-    *series = (bench_series){.variant = variant, .real = memory};
+    *series = (bench_series){.variant = variant, .cold = cold, .first_call = (double)NAN, .real = memory};
     series->cpu = series->real + settings->repetitions;
     bench_case_name(series->name, result->line, variant < 0 ? "raw" : result->line->kind->variants[variant].name);
+    const size_t length = strlen(series->name), room = sizeof series->name - length;
+    if (settings->thread_counts > 1)
+        snprintf(series->name + length, room, "%s/threads:%d", cold ? "/cold" : "", result->threads);
+    else
+        snprintf(series->name + length, room, "%s", cold ? "/cold" : "");
     result->series_count++;
     return GG_OK;
 }
@@ -91,8 +97,11 @@ static double time_repetitions(bench_work *work, int variant, int64_t iterations
     return status == GG_OK ? end - start : (double)NAN;
 }
 
-static void take_sample(bench_work *work, bench_series *series, int64_t iterations)
+static void take_sample(bench_work *work, bench_series *series, int64_t warm_iterations)
 {
+    const int64_t iterations = series->cold ? 1 : warm_iterations;
+    if (series->cold)
+        bench_cold_flush(work);
     const uint64_t allocations = gg_allocation_count();
     const double cpu = process_seconds();
     series->real[series->count] = time_repetitions(work, series->variant, iterations) / (double)iterations;
@@ -181,7 +190,7 @@ static void warm_up_all(bench_result *result, bench_work *work, const bench_sett
 static gg_status take_rounds(bench_result *result, bench_work *work, int rounds, bench_random *random)
 {
     const int burst = bench_raw_own_threads() ? ROUNDS_BETWEEN_RESTS : 1;
-    int order[BENCH_MOST_VARIANTS + 1];
+    int order[BENCH_MOST_SERIES];
     for (int done = 0; done < rounds; done += burst) {
         const int samples = rounds - done < burst ? rounds - done : burst;
         bench_random_order(random, order, result->series_count);
@@ -212,6 +221,37 @@ static gg_status check(bench_result *result, bench_work *work)
     return status;
 }
 
+/* Before anything else of the case has run: plans are made, scratch is taken, code is read from disk. */
+static gg_status call_first(bench_result *result, bench_work *work)
+{
+    for (int i = 0; i < result->series_count; i++) {
+        bench_series *series = &result->series[i];
+        if (series->variant < 0 || series->cold)
+            continue;
+        series->first_call = time_repetitions(work, series->variant, 1);
+        if (isnan(series->first_call))
+            return GG_ERR_INTERNAL;
+    }
+    return GG_OK;
+}
+
+/* A training step changes what it is checked by: there the check comes first, and no call is the first. */
+static gg_status check_and_call(bench_result *result, bench_work *work)
+{
+    gg_status status = work->model == NULL ? call_first(result, work) : GG_OK;
+    return status == GG_OK ? check(result, work) : status;
+}
+
+static gg_status use_threads(int threads)
+{
+    if (threads == gg_threads())
+        return GG_OK;
+    const gg_status status = gg_set_threads(threads);
+    if (status == GG_OK)
+        bench_raw_start(threads);
+    return status;
+}
+
 static void note_failure(bench_result *result, gg_status status)
 {
     result->status = status;
@@ -225,13 +265,15 @@ void bench_visit(bench_result *result, const bench_settings *settings, bench_ran
         return;
     const int before = settings->repetitions * result->visits / settings->visits;
     const int after = settings->repetitions * (result->visits + 1) / settings->visits;
-    gg_status status = bench_work_open(&work, result->line);
+    gg_status status = use_threads(result->threads);
+    if (status == GG_OK)
+        status = bench_work_open(&work, result->line);
     if (status != GG_OK) {
         note_failure(result, status);
         return;
     }
     if (result->visits == 0)
-        status = check(result, &work);
+        status = check_and_call(result, &work);
     if (status == GG_OK) {
         warm_up_all(result, &work, settings);
         status = take_rounds(result, &work, after - before, random);

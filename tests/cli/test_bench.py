@@ -58,7 +58,8 @@ class Results(ProgramTest):
         context = report["context"]
         for key in ("date", "host_name", "executable", "num_cpus", "mhz_per_cpu", "cpu_scaling_enabled", "caches",
                     "load_avg", "library_version", "library_build_type", "json_schema_version", "cpu", "blas",
-                    "kernel_used", "threads", "fma_peak_gflops"):
+                    "kernel_used", "threads", "fma_peak_gflops", "memory_gbps", "ceilings", "governor", "smt",
+                    "affinity", "huge_pages", "compiler", "flags", "commit", "environment"):
             self.assertIn(key, context)
         self.assertRegex(context["date"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$")
         names = {entry["run_name"] for entry in report["benchmarks"]}
@@ -98,6 +99,24 @@ class Results(ProgramTest):
                 self.assertGreater(entry["ratio_raw"], 0.0)
         self.assertEqual(checked, 3)
 
+    def test_numbers_of_threads_and_cold_caches(self):
+        report = self.report("--threads", "1,2", "--cold", "--filter", PRODUCT + "$")
+        names = {entry["run_name"]: entry["threads"] for entry in report["benchmarks"]}
+        expected = {f"{PRODUCT}{raw}{cold}/threads:{threads}": threads for raw in ("", "/raw")
+                    for cold in ("", "/cold") for threads in (1, 2)}
+        self.assertEqual(names, expected)
+        self.assertEqual([look["threads"] for look in report["context"]["ceilings"]], [1, 2])
+        for look in report["context"]["ceilings"]:
+            self.assertEqual(len(look["fma_peak_gflops"]), 4)  # before, between the visits, after
+            self.assertEqual(len(look["memory_gbps"]), 4)
+        for entry in report["benchmarks"]:
+            if "/cold" in entry["run_name"] and entry["run_type"] == "iteration":
+                self.assertEqual(entry["iterations"], 1)
+            if entry.get("aggregate_name") == "median" and "raw" not in entry["run_name"]:
+                self.assertGreater(entry["roofline_fraction"], 0.0)
+                self.assertAlmostEqual(entry["intensity"], 2 * 32 * 256 * 256 / (4 * (32 * 256 * 2 + 256 * 256)), 2)
+                self.assertEqual("first_call" in entry, "/cold" not in entry["run_name"])
+
     def test_json_to_standard_output(self):
         done = self.succeeds("bench", *FAST, "--threads", "1", "--no-raw", "--filter", PRODUCT + "$", "--json", "-")
         report = json.loads(done.stdout)
@@ -117,6 +136,9 @@ class WrongUsage(ProgramTest):
                 (["--filter", "no such case"], ["no such case", "--list"]),
                 (["--threads", "0"], ["--threads '0'", "1 to 1024"]),
                 (["--threads", "two"], ["--threads 'two'"]),
+                (["--threads", "1,"], ["--threads ''"]),
+                (["--threads", "2,1,2"], ["2,1,2", "twice"]),
+                (["--threads", "1,2,3,4,5,6,7,8,9"], ["at most 8"]),
                 (["--repetitions", "0"], ["--repetitions '0'"]),
                 (["--min-time", "-1"], ["--min-time '-1'"]),
                 (["--min-time", "nan"], ["--min-time 'nan'"]),
