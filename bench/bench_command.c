@@ -10,13 +10,16 @@
 #include "bench_load.h"
 #include "bench_report.h"
 #include "commands.h"
+#include "interrupt.h"
 #include "machine.h"
 #include "options.h"
 #include "outputs.h"
+#include "serve.h"
 
 static const char USAGE[] =
     "usage: gemmgrad bench [--suite kernels|layers|training|all] [--filter REGEX] [--threads N,N,...]\n"
     "                      [--json FILE] [--min-time S] [--repetitions N] [--cold] [--quick] [--no-raw] [--list]\n"
+    "                      [--serve]\n"
     "\n"
     "Times kernels, layers and training steps, each beside the raw cblas_sgemm calls of the same shapes,\n"
     "in random turns. Every case is compared with plain loops in double first. A sample is the mean of as\n"
@@ -35,11 +38,24 @@ static const char USAGE[] =
     "  --quick            all cases in less than a minute\n"
     "  --no-raw           leave the raw calls out\n"
     "  --list             print the names and stop\n"
+    "  --serve            answer the requests of gemmgrad ab on standard input (bench/serve.h)\n"
     "  --help             this text\n"
     "\n"
     "Exit codes: 0 done, 1 a case failed its check or a file could not be written, 2 wrong usage.\n";
 
-enum option_code { SUITE = GG_LONG_ONLY, FILTER, THREADS, JSON, MIN_TIME, REPETITIONS, COLD, QUICK, NO_RAW, LIST };
+enum option_code {
+    SUITE = GG_LONG_ONLY,
+    FILTER,
+    THREADS,
+    JSON,
+    MIN_TIME,
+    REPETITIONS,
+    COLD,
+    QUICK,
+    NO_RAW,
+    LIST,
+    SERVE
+};
 
 static const struct option options[] = {
     {"suite", required_argument, NULL, SUITE},
@@ -52,6 +68,7 @@ static const struct option options[] = {
     {"quick", no_argument, NULL, QUICK},
     {"no-raw", no_argument, NULL, NO_RAW},
     {"list", no_argument, NULL, LIST},
+    {"serve", no_argument, NULL, SERVE},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -63,7 +80,7 @@ typedef struct choices {
     int threads[BENCH_MOST_THREAD_COUNTS], thread_counts;
     int64_t repetitions;
     double min_time;
-    bool cold, quick, no_raw, list, help;
+    bool cold, quick, no_raw, list, serve, help;
 } choices;
 
 /* ---- the command line ---- */
@@ -134,6 +151,7 @@ static bool parse_one(choices *out, int code, const char *value)
     case QUICK: out->quick = true; return true;
     case NO_RAW: out->no_raw = true; return true;
     case LIST: out->list = true; return true;
+    case SERVE: out->serve = true; return true;
     default: out->help = true; return true;
     }
 }
@@ -263,6 +281,19 @@ static gg_status look(bench_run *run, int first)
 }
 
 /* Every case once in each visit, in an order drawn anew. */
+/* After an interrupt: what was not reached is no result. */
+static void drop_empty(bench_run *run)
+{
+    int kept = 0;
+    for (int i = 0; i < run->count; i++) {
+        if (run->results[i].status == GG_OK && run->results[i].series[0].count == 0)
+            bench_result_free(&run->results[i]);
+        else
+            run->results[kept++] = run->results[i];
+    }
+    run->count = kept;
+}
+
 static gg_status visit_all(bench_run *run)
 {
     bench_random random = {.state = 20261122};
@@ -277,10 +308,12 @@ static gg_status visit_all(bench_run *run)
     status = look(run, 1);
     for (int visit = 0; visit < run->settings.visits && status == GG_OK; visit++) {
         bench_random_order(&random, order, run->count);
-        for (int i = 0; i < run->count; i++) {
+        for (int i = 0; i < run->count && !gg_interrupted(); i++) {
             show_progress(run, visit * run->count + i, &run->results[order[i]], start.wall);
             bench_visit(&run->results[order[i]], &run->settings, &random);
         }
+        if (gg_interrupted())
+            break;
         status = look(run, 0);
     }
     if (isatty(STDERR_FILENO))
@@ -288,6 +321,7 @@ static gg_status visit_all(bench_run *run)
     const bench_load end = bench_load_now();
     run->foreign_cpus = bench_load_foreign(&start, &end);
     gg_free(memory);
+    drop_empty(run);
     return status;
 }
 
@@ -306,6 +340,11 @@ static int report(const bench_run *run, const choices *chosen)
     if (chosen->json != NULL && gg_output_json(chosen->json, bench_report_json(run, "gemmgrad bench")) != GG_OK)
         return gg_failure("bench");
     gg_environment_warn();
+    if (gg_interrupted()) {
+        fprintf(stderr, "gemmgrad bench: interrupted; what was measured until then is above%s\n",
+                chosen->json != NULL ? " and in the file" : "");
+        return GG_EXIT_FAILED;
+    }
     return failures > 0 ? GG_EXIT_FAILED : GG_EXIT_DONE;
 }
 
@@ -334,6 +373,7 @@ static int measure_selected(bench_run *run, const choices *chosen)
     if (run->count == 0)
         return gg_usage_error("bench", "no case of suite %s matches --filter '%s'; --list prints all names",
                               chosen->suite, chosen->filter_text != NULL ? chosen->filter_text : "");
+    gg_catch_interrupts();
     if (gg_environment_measure(&run->machine) != GG_OK || visit_all(run) != GG_OK)
         return gg_failure("bench");
     return report(run, chosen);
@@ -369,6 +409,8 @@ int gg_command_bench(int argc, char **argv)
         fputs(USAGE, stdout);
     else if (code == GG_EXIT_DONE && chosen.list)
         list_names(&chosen);
+    else if (code == GG_EXIT_DONE && chosen.serve)
+        code = bench_serve(chosen.threads[0]);
     else if (code == GG_EXIT_DONE)
         code = prepare_and_measure(&chosen);
     if (chosen.filter_text != NULL)

@@ -9,6 +9,7 @@
 #include "bench_commit.h"
 #include "bench_load.h"
 #include "bench_report.h"
+#include "interrupt.h"
 #include "machine.h"
 
 /* ---- the CPU time of others, from /proc/stat ---- */
@@ -240,6 +241,7 @@ json_t *bench_context_json(const bench_run *run, const char *program)
     failed |= add_fingerprint(context);
     failed |= json_object_set_new(context, "repetitions", json_integer(run->settings.repetitions));
     failed |= json_object_set_new(context, "min_time", json_real(run->settings.min_time));
+    failed |= json_object_set_new(context, "interrupted", json_boolean(gg_interrupted()));
     failed |= json_object_set_new(context, "foreign_cpus", gg_json_number(run->foreign_cpus));
     failed |= json_object_set_new(context, "environment", environment_variables());
     if (failed == 0)
