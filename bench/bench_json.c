@@ -3,10 +3,11 @@
  * "/raw" at the end. */
 #include <math.h>
 
+#include "bench_bootstrap.h"
 #include "bench_report.h"
 #include "bench_stats.h"
 
-static const double NANOSECONDS = 1e9;
+static const double NANOSECONDS = 1e9, CONFIDENCE = 0.95;
 
 typedef struct place {
     const bench_run *run;
@@ -60,19 +61,33 @@ static int set_counter(json_t *counters, const char *name, double value)
     return isfinite(value) ? json_object_set_new(counters, name, json_real(value)) : 0;
 }
 
+/* How sure the median is, and what lies far from the rest. */
+static int set_spread(json_t *counters, const bench_series *series)
+{
+    bench_interval interval;
+    const bench_outliers outliers = bench_count_outliers(series->real, series->count);
+    int failed = set_counter(counters, "iqr_fraction", bench_spread(series->real, series->count));
+    if (bench_bootstrap_median(&interval, series->real, series->count, CONFIDENCE, 1) != GG_OK)
+        return 1;
+    failed |= set_counter(counters, "median_low", NANOSECONDS * interval.low);
+    failed |= set_counter(counters, "median_high", NANOSECONDS * interval.high);
+    failed |= set_counter(counters, "outliers_mild", outliers.low_mild + outliers.high_mild);
+    return failed | set_counter(counters, "outliers_severe", outliers.low_severe + outliers.high_severe);
+}
+
 static json_t *new_counters(const place *at)
 {
     const bench_series *series = at->series;
     const double gflops = bench_gflops(at->result, series);
     json_t *counters = json_object();
     int failed = set_counter(counters, "gflops", gflops);
+    failed |= set_spread(counters, series);
     failed |= set_counter(counters, "peak_fraction", gflops / bench_ceilings_peak(at->result->ceilings));
     failed |= set_counter(counters, "gbps", bench_gigabytes(at->result, series));
     failed |= set_counter(counters, "roofline_fraction", bench_roofline(at->result, series));
     failed |=
         set_counter(counters, "intensity", bench_gflops(at->result, series) / bench_gigabytes(at->result, series));
     failed |= set_counter(counters, "first_call", NANOSECONDS * series->first_call);
-    failed |= set_counter(counters, "iqr_fraction", bench_spread(series->real, series->count));
     if (series->variant >= 0) {
         failed |= set_counter(counters, "ratio_raw", bench_result_ratio(at->result, series));
         failed |= set_counter(counters, "allocations", bench_allocations(at->result, series));

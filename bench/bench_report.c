@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bench_bootstrap.h"
 #include "bench_stats.h"
 
 /* What the project asks of every row that has raw calls beside it. */
@@ -62,13 +63,29 @@ static int name_width(const bench_run *run)
     return (int)width;
 }
 
+/* Half the 95 % interval of the median, as a share of the median. */
+static double half_interval(const bench_series *series)
+{
+    bench_interval interval;
+    if (bench_bootstrap_median(&interval, series->real, series->count, 0.95, 1) != GG_OK)
+        return NAN;
+    return 0.5 * (interval.high - interval.low) / bench_median(series->real, series->count);
+}
+
+static int outliers(const bench_series *series)
+{
+    const bench_outliers found = bench_count_outliers(series->real, series->count);
+    return found.low_mild + found.low_severe + found.high_mild + found.high_severe;
+}
+
 static void print_row(FILE *out, int width, const bench_result *result, const bench_series *series)
 {
     const bench_series *raw = bench_result_raw(result, series->cold);
     const double gflops = bench_gflops(result, series);
     fprintf(out, "%-*s", width, series->name);
     print_time(out, bench_median(series->real, series->count));
-    print_number(out, 5, 1, 100.0 * bench_spread(series->real, series->count), "%");
+    print_number(out, 5, 1, 100.0 * half_interval(series), "%");
+    fprintf(out, " %3d", outliers(series));
     print_number(out, 8, 1, gflops, "");
     print_number(out, 5, 1, 100.0 * gflops / bench_ceilings_peak(result->ceilings), "%");
     print_number(out, 7, 1, bench_gigabytes(result, series), "");
@@ -135,8 +152,8 @@ static void print_heading(FILE *out, int width, const bench_result *first, int v
     const char *name = variant > 0 ? first->line->kind->variants[variant].name : "";
     fprintf(out, "\n%s: %s%s%s%s\n", first->line->suite, first->line->group, name[0] != '\0' ? ", " : "", name,
             cold ? ", from cold caches" : "");
-    fprintf(out, "%-*s %11s %6s %8s %6s %7s %6s %8s %6s %6s\n", width, "case", "time", "iqr", "GFLOP/s", "peak", "GB/s",
-            "roof", "raw GF/s", "ratio", "allocs");
+    fprintf(out, "%-*s %11s %6s %3s %8s %6s %7s %6s %8s %6s %6s\n", width, "case", "time", "+-", "out", "GFLOP/s",
+            "peak", "GB/s", "roof", "raw GF/s", "ratio", "allocs");
 }
 
 static void print_group(FILE *out, const bench_run *run, int first, int variant, bool cold, int width)
@@ -191,7 +208,9 @@ void bench_report_print(FILE *out, const bench_run *run)
     }
     fprintf(
         out,
-        "\ntime: median of %d samples; iqr: upper minus lower quartile; peak: share of the FMA peak; roof: share of\n"
+        "\ntime: median of %d samples; +-: half its 95 %% interval (bootstrap); out: outliers among the samples "
+        "(Tukey);\n"
+        "peak: share of the FMA peak; roof: share of "
         "what the roofline allows (above 100 %% from caches faster than memory); raw: the cblas_sgemm calls of the\n"
         "same shapes, in the same turns; ratio: raw / time; allocs: for each repetition\n",
         run->settings.repetitions);

@@ -106,7 +106,8 @@ class Ab(ProgramTest):
 
     def test_an_interrupt_keeps_what_was_measured(self):
         base, new = self.pretend("a", sleep=0.02), self.pretend("b", sleep=0.02)
-        process = self.start_program("ab", "--base", base, "--new", new, "--json", "ab.json", "--precision", "0.001")
+        process = self.start_program("ab", "--base", base, "--new", new, "--json", "ab.json",
+                                     "--precision", "0.001")
         time.sleep(3.0)
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=60)

@@ -81,6 +81,9 @@ class Results(ProgramTest):
         for name in ("mean", "median"):
             self.assertAlmostEqual(aggregates[name]["real_time"] / getattr(statistics, name)(times), 1.0, places=4)
         self.assertAlmostEqual(aggregates["stddev"]["real_time"] / statistics.stdev(times), 1.0, places=3)
+        self.assertLessEqual(aggregates["median"]["median_low"], aggregates["median"]["real_time"])
+        self.assertLessEqual(aggregates["median"]["real_time"], aggregates["median"]["median_high"])
+        self.assertIn("outliers_severe", aggregates["median"])
         self.assertAlmostEqual(aggregates["median"]["gflops"] * aggregates["median"]["real_time"], 2.0 * 32 * 256 * 256,
                                delta=2.0 * 32 * 256 * 256 * 1e-4)
 
