@@ -208,11 +208,11 @@ void bench_report_print(FILE *out, const bench_run *run)
     }
     fprintf(
         out,
-        "\ntime: median of %d samples; +-: half its 95 %% interval (bootstrap); out: outliers among the samples "
-        "(Tukey);\n"
-        "peak: share of the FMA peak; roof: share of "
-        "what the roofline allows (above 100 %% from caches faster than memory); raw: the cblas_sgemm calls of the\n"
-        "same shapes, in the same turns; ratio: raw / time; allocs: for each repetition\n",
+        "\ntime: median of %d samples; +-: half its 95 %% interval (bootstrap); out: outliers among them (Tukey); "
+        "peak:\n"
+        "share of the FMA peak; roof: share of what the roofline allows (above 100 %% from caches faster than\n"
+        "memory); raw: the cblas_sgemm calls of the same shapes, in the same turns; ratio: raw / time; allocs: for\n"
+        "each repetition\n",
         run->settings.repetitions);
     for (int i = 0; i < run->settings.thread_counts; i++)
         print_ceilings(out, &run->ceilings[i]);
