@@ -18,7 +18,13 @@
 static void become(const ab_side *side, int threads)
 {
     char number[16], program[] = "gemmgrad", verb[] = "bench", serve[] = "--serve", option[] = "--threads";
-    char *arguments[] = {program, verb, serve, threads > 0 ? option : NULL, number, NULL};
+    char *script = (char *)(uintptr_t)side->script, *interpreter = (char *)(uintptr_t)side->program;
+    char *arguments[] = {script != NULL ? interpreter : program,
+                         script != NULL ? script : verb,
+                         serve,
+                         threads > 0 ? option : NULL,
+                         number,
+                         NULL};
     snprintf(number, sizeof number, "%d", threads);
     for (int i = 0; i < side->variable_count; i++) {
         const char *value = strchr(side->variables[i], '=') + 1;

@@ -15,6 +15,7 @@ enum { AB_MOST_VARIABLES = 16 };
 typedef struct ab_side {
     const char *name;                         /* "--base" or "--new", for messages */
     const char *program;                      /* path */
+    const char *script;                       /* NULL, or what the program, an interpreter, runs in place of "bench" */
     const char *blas;                         /* library to load in place of the BLAS it was linked with, or NULL */
     const char *variables[AB_MOST_VARIABLES]; /* "NAME=VALUE" */
     int variable_count;

@@ -37,6 +37,9 @@ static const char USAGE[] =
     "                     then one repetition\n"
     "  --quick            all cases in less than a minute\n"
     "  --no-raw           leave the raw calls out\n"
+    "  --peer NAME,...    torch, numpy: the same work there, in the same turns, where they have it\n"
+    "  --python PROGRAM   a Python that has them [/usr/bin/python3]\n"
+    "  --peers FOLDER     where the scripts NAME_peers.py are [as installed]\n"
     "  --list             print the names and stop\n"
     "  --serve            answer the requests of gemmgrad ab on standard input (bench/serve.h)\n"
     "  --help             this text\n"
@@ -53,6 +56,9 @@ enum option_code {
     COLD,
     QUICK,
     NO_RAW,
+    PEER,
+    PYTHON,
+    PEERS,
     LIST,
     SERVE
 };
@@ -67,6 +73,9 @@ static const struct option options[] = {
     {"cold", no_argument, NULL, COLD},
     {"quick", no_argument, NULL, QUICK},
     {"no-raw", no_argument, NULL, NO_RAW},
+    {"peer", required_argument, NULL, PEER},
+    {"python", required_argument, NULL, PYTHON},
+    {"peers", required_argument, NULL, PEERS},
     {"list", no_argument, NULL, LIST},
     {"serve", no_argument, NULL, SERVE},
     {"help", no_argument, NULL, 'h'},
@@ -75,7 +84,9 @@ static const struct option options[] = {
 
 /* The command line; 0 stands for what was not given. */
 typedef struct choices {
-    const char *suite, *filter_text, *json;
+    const char *suite, *filter_text, *json, *python, *peers;
+    char peer_names[BENCH_MOST_PEERS][16];
+    int peer_count;
     regex_t filter;
     int threads[BENCH_MOST_THREAD_COUNTS], thread_counts;
     int64_t repetitions;
@@ -138,6 +149,21 @@ static bool parse_threads(choices *out, const char *text)
     return true;
 }
 
+static bool parse_peers(choices *out, const char *text)
+{
+    out->peer_count = 0;
+    for (const char *at = text; at != NULL; at = strchr(at, ',') != NULL ? strchr(at, ',') + 1 : NULL) {
+        const size_t length = strcspn(at, ",");
+        const bool known = length == 5 && (strncmp(at, "torch", 5) == 0 || strncmp(at, "numpy", 5) == 0);
+        if (!known || out->peer_count == BENCH_MOST_PEERS) {
+            gg_usage_error("bench", "--peer '%s': expected torch, numpy or both", text);
+            return false;
+        }
+        snprintf(out->peer_names[out->peer_count++], sizeof *out->peer_names, "%.*s", (int)length, at);
+    }
+    return true;
+}
+
 static bool parse_one(choices *out, int code, const char *value)
 {
     switch (code) {
@@ -150,6 +176,9 @@ static bool parse_one(choices *out, int code, const char *value)
     case COLD: out->cold = true; return true;
     case QUICK: out->quick = true; return true;
     case NO_RAW: out->no_raw = true; return true;
+    case PEER: return parse_peers(out, value);
+    case PYTHON: out->python = value; return true;
+    case PEERS: out->peers = value; return true;
     case LIST: out->list = true; return true;
     case SERVE: out->serve = true; return true;
     default: out->help = true; return true;
@@ -159,7 +188,7 @@ static bool parse_one(choices *out, int code, const char *value)
 static int parse(choices *out, int argc, char **argv)
 {
     int answer;
-    *out = (choices){.suite = "all"};
+    *out = (choices){.suite = "all", .python = "/usr/bin/python3", .peers = BENCH_PEERS};
     while ((answer = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         if (answer == '?' || answer == ':')
             return gg_option_error("bench", answer, argv, options);
@@ -224,6 +253,9 @@ static gg_status add_result(bench_run *run, const choices *chosen, const bench_c
     *result = (bench_result){
         .line = line, .threads = run->settings.threads[which_threads], .ceilings = &run->ceilings[which_threads]};
     gg_status status = add_variants(result, chosen, false, &run->settings);
+    for (int i = 0; i < run->settings.peer_count && status == GG_OK && result->series_count > 0; i++)
+        if (result->series[0].variant == 0)
+            status = bench_result_add_peer(result, &run->settings.peers[i], &run->settings);
     if (status == GG_OK && run->settings.cold)
         status = add_variants(result, chosen, true, &run->settings);
     run->count += result->series_count > 0;
@@ -251,6 +283,7 @@ static void free_run(bench_run *run)
     for (int i = 0; i < run->count; i++)
         bench_result_free(&run->results[i]);
     gg_free(run->results);
+    gg_free(run->settings.peers);
 }
 
 /* A bar, the case and the time left, on a terminal alone. */
@@ -379,10 +412,30 @@ static int measure_selected(bench_run *run, const choices *chosen)
     return report(run, chosen);
 }
 
+static gg_status start_peers(bench_run *run, const choices *chosen)
+{
+    void *memory;
+    gg_status status = gg_alloc(&memory, BENCH_MOST_PEERS * sizeof *run->settings.peers);
+    if (status == GG_OK)
+        run->settings.peers = memory;
+    while (status == GG_OK && run->settings.peer_count < chosen->peer_count) {
+        const int i = run->settings.peer_count;
+        status = bench_peer_start(&run->settings.peers[i], chosen->peer_names[i], chosen->python, chosen->peers,
+                                  run->settings.threads[0]);
+        run->settings.peer_count += status == GG_OK;
+    }
+    return status;
+}
+
 static int measure(const choices *chosen)
 {
     bench_run run = {.settings = settings_for(chosen)};
-    const int code = select_cases(&run, chosen) == GG_OK ? measure_selected(&run, chosen) : gg_failure("bench");
+    gg_status status = chosen->peer_count > 0 ? start_peers(&run, chosen) : GG_OK;
+    if (status == GG_OK)
+        status = select_cases(&run, chosen);
+    const int code = status == GG_OK ? measure_selected(&run, chosen) : gg_failure("bench");
+    for (int i = 0; i < run.settings.peer_count; i++)
+        bench_peer_stop(&run.settings.peers[i]);
     free_run(&run);
     return code;
 }
@@ -391,6 +444,8 @@ static int prepare_and_measure(const choices *chosen)
 {
     if (chosen->thread_counts > 0 && gg_set_threads(chosen->threads[0]) != GG_OK)
         return gg_failure("bench");
+    if (chosen->peer_count > 0 && chosen->thread_counts > 1)
+        return gg_usage_error("bench", "--peer goes with one number of threads");
     if (chosen->cold && !bench_cold_possible())
         return gg_usage_error("bench", "--cold: this CPU has no instruction that empties a cache line");
     const bool to_file = chosen->json != NULL && strcmp(chosen->json, "-") != 0;

@@ -241,6 +241,8 @@ json_t *bench_context_json(const bench_run *run, const char *program)
     failed |= add_fingerprint(context);
     failed |= json_object_set_new(context, "repetitions", json_integer(run->settings.repetitions));
     failed |= json_object_set_new(context, "min_time", json_real(run->settings.min_time));
+    for (int i = 0; i < run->settings.peer_count; i++)
+        failed |= json_object_set_new(context, run->settings.peers[i].name, json_string(run->settings.peers[i].about));
     failed |= json_object_set_new(context, "interrupted", json_boolean(gg_interrupted()));
     failed |= json_object_set_new(context, "foreign_cpus", gg_json_number(run->foreign_cpus));
     failed |= json_object_set_new(context, "environment", environment_variables());

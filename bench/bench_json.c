@@ -88,6 +88,11 @@ static json_t *new_counters(const place *at)
     failed |=
         set_counter(counters, "intensity", bench_gflops(at->result, series) / bench_gigabytes(at->result, series));
     failed |= set_counter(counters, "first_call", NANOSECONDS * series->first_call);
+    for (int i = 0; i < at->run->settings.peer_count && series == &at->result->series[0]; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "ratio_%.50s", at->run->settings.peers[i].name);
+        failed |= set_counter(counters, name, bench_result_peer_ratio(at->result, &at->run->settings.peers[i]));
+    }
     if (series->variant >= 0) {
         failed |= set_counter(counters, "ratio_raw", bench_result_ratio(at->result, series));
         failed |= set_counter(counters, "allocations", bench_allocations(at->result, series));
@@ -134,7 +139,10 @@ json_t *bench_report_json(const bench_run *run, const char *program)
         const bench_result *result = &run->results[i];
         for (int j = 0; j < result->series_count && failed == 0; j++) {
             const place at = {run, result, &result->series[j], family++};
-            failed |= result->status == GG_OK ? append_series(list, &at) : append_failure(list, result, at.series);
+            if (result->status != GG_OK)
+                failed |= append_failure(list, result, at.series);
+            else if (at.series->count > 0)
+                failed |= append_series(list, &at);
         }
     }
     failed |= json_object_set_new(report, "context", context);

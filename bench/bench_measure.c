@@ -26,13 +26,16 @@ static double patience = 5.0;
 /* How long idle threads spin before they sleep: OpenBLAS's own up to 2^26 cycles, libgomp's a few milliseconds. */
 static const double THREADS_REST = 0.03;
 
+/* And before a peer's turn: our own that wait for work sleep by then. */
+static const double PEERS_REST = 0.01;
+
 /* Samples in a row from one variant where changing it costs THREADS_REST. */
 enum { ROUNDS_BETWEEN_RESTS = 7 };
 
 const bench_series *bench_result_raw(const bench_result *result, bool cold)
 {
     for (int i = 0; i < result->series_count; i++)
-        if (result->series[i].variant < 0 && result->series[i].cold == cold)
+        if (result->series[i].variant == BENCH_RAW && result->series[i].cold == cold)
             return &result->series[i];
     return NULL;
 }
@@ -52,7 +55,8 @@ gg_status bench_result_add(bench_result *result, int variant, bool cold, const b
         return status;
     *series = (bench_series){.variant = variant, .cold = cold, .first_call = (double)NAN, .real = memory};
     series->cpu = series->real + settings->repetitions;
-    bench_case_name(series->name, result->line, variant < 0 ? "raw" : result->line->kind->variants[variant].name);
+    bench_case_name(series->name, result->line,
+                    variant == BENCH_RAW ? "raw" : result->line->kind->variants[variant].name);
     const size_t length = strlen(series->name), room = sizeof series->name - length;
     if (settings->thread_counts > 1)
         snprintf(series->name + length, room, "%s/threads:%d", cold ? "/cold" : "", result->threads);
@@ -60,6 +64,33 @@ gg_status bench_result_add(bench_result *result, int variant, bool cold, const b
         snprintf(series->name + length, room, "%s", cold ? "/cold" : "");
     result->series_count++;
     return GG_OK;
+}
+
+gg_status bench_result_add_peer(bench_result *result, bench_peer *peer, const bench_settings *settings)
+{
+    char name[BENCH_NAME_BYTES], own[BENCH_NAME_BYTES];
+    bench_case_name(name, result->line, result->line->kind->variants[0].name);
+    if (!bench_peer_has(peer, name, own, sizeof own))
+        return GG_OK;
+    const gg_status status = bench_result_add(result, BENCH_RAW, false, settings);
+    if (status != GG_OK)
+        return status;
+    bench_series *series = &result->series[result->series_count - 1];
+    series->variant = BENCH_PEER;
+    series->peer = peer;
+    memcpy(series->peer_case, own, sizeof own);
+    snprintf(series->name, sizeof series->name, "%.80s/%.14s", name, peer->name);
+    return GG_OK;
+}
+
+double bench_result_peer_ratio(const bench_result *result, const bench_peer *peer)
+{
+    for (int i = 0; i < result->series_count; i++) {
+        const bench_series *series = &result->series[i];
+        if (series->peer == peer && series->count == result->series[0].count && series->count > 0)
+            return bench_paired_ratio(series->real, result->series[0].real, series->count);
+    }
+    return NAN;
 }
 
 void bench_result_free(bench_result *result)
@@ -97,9 +128,54 @@ static double time_repetitions(bench_work *work, int variant, int64_t iterations
     return status == GG_OK ? end - start : (double)NAN;
 }
 
+/* Awake: after a sleep of all threads some schedulers start them together on one CPU and take long to part them. */
+static void rest_for(double seconds)
+{
+    const double end = gg_seconds_now() + seconds;
+    while (gg_seconds_now() < end)
+        continue;
+}
+
+/* A peer that fails is out of this case: what it gave until then is dropped. */
+static void drop_peer(bench_series *series)
+{
+    fprintf(stderr, "\nnote: %s: %s\n", series->name, gg_error_message());
+    series->peer_case[0] = '\0';
+    series->count = 0;
+}
+
+static void take_from_peer(bench_series *series, int64_t iterations)
+{
+    double seconds = 0.0;
+    if (series->peer_case[0] == '\0')
+        return;
+    rest_for(PEERS_REST);
+    if (bench_peer_take(series->peer, (long)iterations, &seconds) != GG_OK) {
+        drop_peer(series);
+        return;
+    }
+    series->real[series->count] = series->cpu[series->count] = seconds;
+    series->count++;
+}
+
+static void open_peers(bench_result *result)
+{
+    for (int i = 0; i < result->series_count; i++) {
+        bench_series *series = &result->series[i];
+        double seconds = 0.0;
+        if (series->variant == BENCH_PEER && series->peer_case[0] != '\0'
+            && bench_peer_open(series->peer, series->peer_case, &seconds) != GG_OK)
+            drop_peer(series);
+    }
+}
+
 static void take_sample(bench_work *work, bench_series *series, int64_t warm_iterations)
 {
     const int64_t iterations = series->cold ? 1 : warm_iterations;
+    if (series->variant == BENCH_PEER) {
+        take_from_peer(series, iterations);
+        return;
+    }
     if (series->cold)
         bench_cold_flush(work);
     const uint64_t allocations = gg_allocation_count();
@@ -112,20 +188,12 @@ static void take_sample(bench_work *work, bench_series *series, int64_t warm_ite
 
 /* ---- a visit ---- */
 
-/* Awake: after a sleep of all threads some schedulers start them together on one CPU and take long to part them. */
-static void rest(void)
-{
-    const double end = gg_seconds_now() + THREADS_REST;
-    while (gg_seconds_now() < end)
-        continue;
-}
-
 static void enter(const bench_series *series)
 {
     static bool was_raw;
-    const bool is_raw = series->variant < 0;
+    const bool is_raw = series->variant == BENCH_RAW;
     if (bench_raw_own_threads() && is_raw != was_raw)
-        rest();
+        rest_for(THREADS_REST);
     was_raw = is_raw;
     if (is_raw)
         bench_raw_enter();
@@ -133,7 +201,7 @@ static void enter(const bench_series *series)
 
 static void leave(const bench_series *series)
 {
-    if (series->variant < 0)
+    if (series->variant == BENCH_RAW)
         bench_raw_leave();
 }
 
@@ -179,6 +247,8 @@ static void warm_up_all(bench_result *result, bench_work *work, const bench_sett
 {
     double fastest = INFINITY;
     for (int i = 0; i < result->series_count; i++) {
+        if (result->series[i].variant == BENCH_PEER)
+            continue;
         enter(&result->series[i]);
         fastest = fmin(fastest, warm_up(work, result->series[i].variant));
         leave(&result->series[i]);
@@ -197,12 +267,12 @@ static gg_status take_rounds(bench_result *result, bench_work *work, int rounds,
         for (int i = 0; i < result->series_count; i++) {
             bench_series *series = &result->series[order[i]];
             enter(series);
-            if (burst > 1)
+            if (burst > 1 && series->variant != BENCH_PEER)
                 (void)warm_up(work, series->variant);
             for (int j = 0; j < samples; j++)
                 take_sample(work, series, result->iterations);
             leave(series);
-            if (isnan(series->real[series->count - 1]))
+            if (series->count > 0 && isnan(series->real[series->count - 1]))
                 return GG_ERR_INTERNAL;
         }
     }
@@ -275,6 +345,7 @@ void bench_visit(bench_result *result, const bench_settings *settings, bench_ran
     if (result->visits == 0)
         status = check_and_call(result, &work);
     if (status == GG_OK) {
+        open_peers(result);
         warm_up_all(result, &work, settings);
         status = take_rounds(result, &work, after - before, random);
     }

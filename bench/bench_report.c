@@ -93,6 +93,10 @@ static void print_row(FILE *out, int width, const bench_result *result, const be
     print_number(out, 8, 1, raw != NULL ? bench_gflops(result, raw) : (double)NAN, "");
     print_number(out, 6, 2, bench_result_ratio(result, series), "");
     print_number(out, 6, 2, bench_allocations(result, series), "");
+    for (int i = 0; i < result->series_count; i++)
+        if (result->series[i].variant == BENCH_PEER && series == &result->series[0] && result->series[i].count > 0)
+            fprintf(out, "  %s %.2f", result->series[i].peer->name,
+                    bench_result_peer_ratio(result, result->series[i].peer));
     fputc('\n', out);
 }
 
@@ -214,6 +218,9 @@ void bench_report_print(FILE *out, const bench_run *run)
         "memory); raw: the cblas_sgemm calls of the same shapes, in the same turns; ratio: raw / time; allocs: for\n"
         "each repetition\n",
         run->settings.repetitions);
+    for (int i = 0; i < run->settings.peer_count; i++)
+        fprintf(out, "%s: times as fast as %s, in the same turns\n", run->settings.peers[i].name,
+                run->settings.peers[i].about);
     for (int i = 0; i < run->settings.thread_counts; i++)
         print_ceilings(out, &run->ceilings[i]);
     print_load(out, run);

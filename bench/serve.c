@@ -138,6 +138,8 @@ static void answer(server *s, char *line)
         printf("ok %s\n", BENCH_SERVE_HELLO);
     else if (strcmp(line, "names") == 0)
         name_all();
+    else if (strcmp(line, "about") == 0)
+        printf("ok gemmgrad %s\n", gg_version());
     else if (strcmp(line, "open") == 0 || strcmp(line, "open-again") == 0)
         open_case(s, rest, strcmp(line, "open") == 0);
     else if (strcmp(line, "take") == 0)

@@ -9,6 +9,7 @@
  *     take N               ok SECONDS       of a repetition, the mean of N in a row
  *     close                ok
  *     names                ok NAME NAME ...
+ *     about                ok TEXT          version and settings
  */
 #ifndef GEMMGRAD_BENCH_SERVE_H
 #define GEMMGRAD_BENCH_SERVE_H

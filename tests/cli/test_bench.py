@@ -129,6 +129,44 @@ class Results(ProgramTest):
         self.assertIn(PRODUCT, done.stderr)
 
 
+# A peer whose samples are what it is told.
+PEER = """import sys
+sys.path.insert(0, {peers!r})
+import peer_server
+peer_server.seconds_of = lambda function, count: 0.001
+peer_server.serve({{"layers/affine/32x256x256": lambda: {{"way": lambda: None}},
+                   "training/perceptron/sigmoid-sgd/30x2x10x3": lambda: {{"way": lambda: 1 / 0}}}}, "Pretender 1.0")
+"""
+
+
+class Peers(ProgramTest):
+    def bench(self, *arguments, code=0):
+        self.write("numpy_peers.py", PEER.format(peers=str(PEERS)).encode())
+        done = self.run_program("bench", *FAST, "--no-raw", "--filter", "affine/(in_out|out_in)/32x256|sigmoid-sgd",
+                                "--json", "r.json", "--peer", "numpy", "--python", sys.executable, *arguments)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
+    def test_a_peer_in_the_same_turns(self):
+        done = self.bench("--peers", self.folder)
+        report = self.read_json("r.json")
+        self.assertEqual(report["context"]["numpy"], "Pretender 1.0")
+        medians = {entry["run_name"]: entry for entry in report["benchmarks"]
+                   if entry.get("aggregate_name") == "median"}
+        for layout in ("in_out", "out_in"):
+            name = f"layers/affine/{layout}/32x256x256"
+            self.assertEqual(medians[name + "/numpy"]["real_time"], 1e6)
+            self.assertAlmostEqual(medians[name]["ratio_numpy"] * medians[name]["real_time"] / 1e6, 1.0, delta=0.5)
+        self.assertIn("ZeroDivisionError", done.stderr)  # that case of the peer is out, ours is not
+        self.assertNotIn("ratio_numpy", medians["training/perceptron/sigmoid-sgd/30x2x10x3"])
+        self.assertIn("times as fast as Pretender 1.0", done.stdout)
+
+    def test_peers_that_are_not_there(self):
+        self.assertIn("numpy_peers.py", self.bench("--peers", self.path("nowhere"), code=1).stderr)
+        self.fails(2, ["--peer 'tensor'", "torch, numpy"], "bench", "--peer", "tensor")
+        self.fails(2, ["--peer goes with one number"], "bench", "--peer", "numpy", "--threads", "1,2")
+
+
 class WrongUsage(ProgramTest):
     def test_options(self):
         for arguments, words in (
