@@ -118,8 +118,8 @@ class Ab(ProgramTest):
         self.assertGreater(sum(case["generations"] for case in report["cases"]), 0)
 
     def test_the_program_itself(self):
-        done = self.run_program("ab", "--base", self.program, "--new", self.program, "--filter", "^kernels/sum_rows/32x256$",
-                                "--threads", "1", "--time", "0.1", "--json", "-")
+        done = self.run_program("ab", "--base", self.program, "--new", self.program, "--filter",
+                                "^kernels/sum_rows/32x256$", "--threads", "1", "--time", "0.1", "--json", "-")
         self.assertIn(done.returncode, (0, 1, 2))  # what it finds depends on the machine
         case, = json.loads(done.stdout)["cases"]
         self.assertGreaterEqual(case["generations"], 4)
