@@ -22,6 +22,7 @@ static const verb verbs[] = {
     {"train", gg_command_train, "train a network on a task: gemmgrad train spiral"},
     {"bench", gg_command_bench, "time kernels, layers and training steps"},
     {"ab", gg_command_ab, "measure two builds pair by pair: is the new one slower?"},
+    {"compare", gg_command_compare, "judge two result files of bench: what became slower, what faster"},
     {"info", gg_command_info, "this machine: CPU, BLAS, kernel, measured ceilings"},
     {"help", command_help, "this text, or that of a verb: gemmgrad help train"},
     {"version", command_version, "the version"},

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include <jansson.h>
 
@@ -27,5 +28,8 @@ gg_status gg_output_commit(const char *temporary, const char *path);
  * rename, anything else (a pipe, a device) is written to. Takes ownership of json; NULL reports that there is no
  * memory. */
 gg_status gg_output_json(const char *path, json_t *json);
+
+/* Write what print(out, what) prints, to the same places in the same way. */
+gg_status gg_output_text(const char *path, void (*print)(FILE *out, const void *what), const void *what);
 
 #endif
