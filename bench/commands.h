@@ -13,5 +13,6 @@ int gg_command_info(int argc, char **argv);
 int gg_command_train(int argc, char **argv);
 int gg_command_demo(int argc, char **argv);
 int gg_command_bench(int argc, char **argv); /* bench_*.c */
+int gg_command_report(int argc, char **argv);
 
 #endif
