@@ -175,7 +175,7 @@ gg_status gg_html_write(gg_html *page, const char *path)
 {
     gg_status status = page->status;
     if (status == GG_OK)
-        status = gg_output_text(path, page->text, page->size);
+        status = gg_output_bytes(path, page->text, page->size);
     gg_free(page->text);
     *page = (gg_html){.status = status};
     return status;

@@ -41,7 +41,7 @@ void gg_html_fact_begin(gg_html *page, const char *label);
 void gg_html_fact_note(gg_html *page);
 void gg_html_fact_end(gg_html *page);
 
-/* To a file, as gg_output_text, and free. Errors: that of any call before, GG_ERR_IO. */
+/* To a file, as gg_output_bytes, and free. Errors: that of any call before, GG_ERR_IO. */
 gg_status gg_html_write(gg_html *page, const char *path);
 
 extern const char gg_html_style[]; /* html_style.c */

@@ -21,6 +21,7 @@ static const verb verbs[] = {
     {"demo", gg_command_demo, "train two networks on data drawn here, then show how fast: start with this one"},
     {"train", gg_command_train, "train a network on a task: gemmgrad train spiral"},
     {"bench", gg_command_bench, "time kernels, layers and training steps"},
+    {"compare", gg_command_compare, "judge two result files of bench: what became slower, what faster"},
     {"report", gg_command_report, "draw results of bench as one page of HTML"},
     {"info", gg_command_info, "this machine: CPU, BLAS, kernel, measured ceilings"},
     {"help", command_help, "this text, or that of a verb: gemmgrad help train"},

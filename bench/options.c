@@ -96,3 +96,19 @@ bool gg_parse_positive(double *out, const char *verb, const char *option, const 
     *out = value;
     return true;
 }
+
+bool gg_parse_filter(regex_t *out, const char **text, const char *verb, const char *value)
+{
+    if (*text != NULL)
+        regfree(out);
+    *text = NULL;
+    const int error = regcomp(out, value, REG_EXTENDED | REG_NOSUB);
+    if (error != 0) {
+        char reason[128];
+        regerror(error, out, reason, sizeof reason);
+        gg_usage_error(verb, "--filter '%s' is no regular expression: %s", value, reason);
+        return false;
+    }
+    *text = value;
+    return true;
+}

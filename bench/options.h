@@ -6,6 +6,7 @@
 #include <stdint.h>
 
 #include <getopt.h>
+#include <regex.h>
 
 #include <gemmgrad/blas_backend.h>
 
@@ -28,5 +29,9 @@ bool gg_parse_integer(int64_t *out, const char *verb, const char *option, const 
 bool gg_parse_seed(uint64_t *out, const char *verb, const char *option, const char *text);
 /* A finite number above 0 and at most `most`. */
 bool gg_parse_positive(double *out, const char *verb, const char *option, const char *text, double most);
+
+/* An extended regular expression for regexec without matches. *text: NULL before the first call, then the text of the
+ * last good one; as long as it is not NULL, *out is to be freed with regfree. */
+bool gg_parse_filter(regex_t *out, const char **text, const char *verb, const char *value);
 
 #endif

@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
@@ -103,7 +102,7 @@ gg_status gg_output_check(const char *option, const char *path, bool devices)
 
 static gg_status write_stream(const char *text, size_t size)
 {
-    if (fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0)
+    if (fwrite(text, 1, size, stdout) == size && fflush(stdout) == 0 && !ferror(stdout))
         return GG_OK;
     return gg_fail(GG_ERR_IO, "cannot write to standard output: %s", strerror(errno));
 }
@@ -136,7 +135,7 @@ static gg_status write_file(const char *path, const char *text, size_t size)
     return status;
 }
 
-gg_status gg_output_text(const char *path, const char *text, size_t size)
+gg_status gg_output_bytes(const char *path, const char *text, size_t size)
 {
     if (strcmp(path, "-") == 0)
         return write_stream(text, size);
@@ -155,9 +154,57 @@ gg_status gg_output_json(const char *path, json_t *json)
         status = gg_fail(GG_ERR_MEMORY, "no memory for the JSON of '%.300s'", path);
     } else {
         ((char *)text)[size] = '\n';
-        status = gg_output_text(path, text, size + 1);
+        status = gg_output_bytes(path, text, size + 1);
     }
     gg_free(text);
     json_decref(json);
     return status;
+}
+
+/* Closes the stream. synced: wait for the disk. */
+static gg_status finish_stream(FILE *out, const char *path, bool synced)
+{
+    const bool failed = fflush(out) != 0 || ferror(out) || (synced && fsync(fileno(out)) != 0);
+    gg_status status = failed ? gg_fail(GG_ERR_IO, "cannot write '%.300s': %s", path, strerror(errno)) : GG_OK;
+    if (fclose(out) != 0 && status == GG_OK)
+        status = gg_fail(GG_ERR_IO, "cannot write '%.300s': %s", path, strerror(errno));
+    return status;
+}
+
+static gg_status print_device(const char *path, void (*print)(FILE *out, const void *what), const void *what)
+{
+    FILE *out = fopen(path, "w");
+    if (out == NULL)
+        return gg_fail(GG_ERR_IO, "cannot open '%.300s': %s", path, strerror(errno));
+    print(out, what);
+    return finish_stream(out, path, false);
+}
+
+static gg_status print_file(const char *path, void (*print)(FILE *out, const void *what), const void *what)
+{
+    char temporary[GG_PATH_BYTES];
+    const int file = gg_output_temporary(temporary, path);
+    if (file < 0)
+        return GG_ERR_IO;
+    FILE *out = fdopen(file, "w");
+    gg_status status;
+    if (out != NULL) {
+        print(out, what);
+        status = finish_stream(out, path, true);
+    } else {
+        status = gg_fail(GG_ERR_IO, "cannot write '%.300s': %s", path, strerror(errno));
+        close(file);
+    }
+    if (status == GG_OK)
+        return gg_output_commit(temporary, path);
+    unlink(temporary);
+    return status;
+}
+
+gg_status gg_output_text(const char *path, void (*print)(FILE *out, const void *what), const void *what)
+{
+    if (strcmp(path, "-") != 0)
+        return is_device(path) ? print_device(path, print, what) : print_file(path, print, what);
+    print(stdout, what);
+    return write_stream("", 0);
 }

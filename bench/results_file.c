@@ -53,11 +53,10 @@ static gg_status load(json_t **out, const char *path)
 
 typedef enum entry_kind { SAMPLE, MEDIAN, FAILURE, IGNORED } entry_kind;
 
-/* What the passes share; `places` maps a name to the index of its case. */
+/* What the passes share. */
 typedef struct reader {
     bench_file file;
-    const json_t *list;
-    json_t *places;
+    const json_t *list; /* the entries */
 } reader;
 
 static const char *text_of(const json_t *entry, const char *key)
@@ -119,17 +118,23 @@ static gg_status read_sample(double *out, const json_t *entry, const char *path)
 
 /* ---- the passes ---- */
 
-/* The case of that name, or NULL where there is no memory. */
-static bench_samples *find_or_add(reader *r, const char *name)
+static bench_samples *find(const bench_file *file, const char *name)
 {
-    const json_t *place = json_object_get(r->places, name);
-    if (place != NULL)
-        return &r->file.cases[json_integer_value(place)];
-    if (json_object_set_new(r->places, name, json_integer(r->file.count)) != 0)
+    const json_t *place = json_object_get(file->places, name);
+    return place != NULL ? &file->cases[json_integer_value(place)] : NULL;
+}
+
+/* The case of that name, new if need be; NULL where there is no memory. */
+static bench_samples *find_or_add(bench_file *file, const char *name)
+{
+    bench_samples *found = find(file, name);
+    if (found != NULL)
+        return found;
+    if (json_object_set_new(file->places, name, json_integer(file->count)) != 0)
         return NULL;
-    bench_samples *samples = &r->file.cases[r->file.count++];
-    *samples = (bench_samples){.name = name};
-    return samples;
+    found = &file->cases[file->count++];
+    *found = (bench_samples){.name = name};
+    return found;
 }
 
 static void count_in(bench_samples *samples, const json_t *entry, entry_kind kind)
@@ -150,7 +155,7 @@ static gg_status count_entry(reader *r, size_t i)
         return gg_fail(GG_ERR_FORMAT, "'%.200s': entry %zu of \"benchmarks\" has no name", r->file.path, i);
     if (kind == IGNORED)
         return GG_OK;
-    bench_samples *samples = find_or_add(r, name_of(entry));
+    bench_samples *samples = find_or_add(&r->file, name_of(entry));
     if (samples == NULL)
         return gg_fail(GG_ERR_MEMORY, "no memory for the cases of '%.200s'", r->file.path);
     count_in(samples, entry, kind);
@@ -178,7 +183,7 @@ static gg_status fill_entry(const reader *r, size_t i)
     const json_t *entry = json_array_get(r->list, i);
     if (kind_of(entry) != SAMPLE)
         return GG_OK;
-    bench_samples *samples = &r->file.cases[json_integer_value(json_object_get(r->places, name_of(entry)))];
+    bench_samples *samples = find(&r->file, name_of(entry));
     if (samples->error != NULL)
         return GG_OK;
     const gg_status status = read_sample(&samples->real[samples->count], entry, r->file.path);
@@ -207,14 +212,14 @@ static gg_status read_list(reader *r)
     void *memory = NULL;
     if (entries > INT_MAX)
         return gg_fail(GG_ERR_FORMAT, "'%.200s' holds more benchmarks than can be counted", r->file.path);
-    gg_status status = gg_alloc(&memory, entries * (sizeof(bench_samples) + sizeof(double)));
+    const gg_status status = gg_alloc(&memory, entries * (sizeof(bench_samples) + sizeof(double)));
     if (status != GG_OK)
         return status;
     r->file.cases = memory;
-    r->places = json_object();
-    status = r->places != NULL ? read_entries(r, entries) : gg_fail(GG_ERR_MEMORY, "no memory for the cases");
-    json_decref(r->places);
-    return status;
+    r->file.places = json_object();
+    if (r->file.places == NULL)
+        return gg_fail(GG_ERR_MEMORY, "no memory for the cases of '%.200s'", r->file.path);
+    return read_entries(r, entries);
 }
 
 static gg_status read_root(reader *r)
@@ -245,6 +250,7 @@ gg_status bench_file_read(bench_file *out, const char *path)
 void bench_file_free(bench_file *file)
 {
     gg_free(file->cases);
+    json_decref(file->places);
     json_decref(file->root);
     *file = (bench_file){.path = NULL};
 }
@@ -253,10 +259,7 @@ void bench_file_free(bench_file *file)
 
 const bench_samples *bench_file_find(const bench_file *file, const char *name)
 {
-    for (int i = 0; i < file->count; i++)
-        if (strcmp(file->cases[i].name, name) == 0)
-            return &file->cases[i];
-    return NULL;
+    return find(file, name);
 }
 
 double bench_samples_counter(const bench_samples *samples, const char *counter)

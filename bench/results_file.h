@@ -21,6 +21,7 @@ typedef struct bench_samples {
 typedef struct bench_file {
     const char *path;      /* as given; belongs to the caller */
     json_t *root;          /* owns all strings and medians */
+    json_t *places;        /* from names to places in cases */
     const json_t *context; /* an object */
     bench_samples *cases;  /* in the order of their first entries */
     int count;

@@ -245,7 +245,8 @@ START_TEST(bootstrap_covers_the_median)
 }
 END_TEST
 
-/* The percentile interval of a difference of two medians is known to be a little wide: between 0.94 and 0.98. */
+/* Measured: 0.963, a little wide, as the discrete distribution of a median makes it; four standard deviations of that
+ * are 0.017. */
 START_TEST(bootstrap_covers_the_log_ratio)
 {
     const double truth = log(1.05);
@@ -261,8 +262,8 @@ START_TEST(bootstrap_covers_the_log_ratio)
         ck_assert_int_eq(bench_bootstrap_log_ratio(&interval, fresh, SAMPLES, base, SAMPLES, 0.95, 5), GG_OK);
         covered += interval.low <= truth && truth <= interval.high;
     }
-    ck_assert_double_ge(covered, 0.94 * TRIALS);
-    ck_assert_double_le(covered, 0.98 * TRIALS);
+    ck_assert_double_ge(covered, (0.963 - 0.017) * TRIALS);
+    ck_assert_double_le(covered, (0.963 + 0.017) * TRIALS);
 }
 END_TEST
 
