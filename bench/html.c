@@ -101,6 +101,22 @@ void gg_html_text(gg_html *page, const char *text)
     }
 }
 
+void gg_html_name(gg_html *page, const char *name)
+{
+    for (const char *slash = strchr(name, '/'); slash != NULL; slash = strchr(name, '/')) {
+        char part[256];
+        const size_t size = (size_t)(slash + 1 - name);
+        if (size >= sizeof part)
+            break;
+        memcpy(part, name, size);
+        part[size] = '\0';
+        gg_html_text(page, part);
+        gg_html_add(page, "<wbr/>");
+        name = slash + 1;
+    }
+    gg_html_text(page, name);
+}
+
 /* ---- numbers ---- */
 
 static const char DASH[] = "\xe2\x80\x93";

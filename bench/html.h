@@ -21,6 +21,9 @@ void gg_html_add(gg_html *page, const char *format, ...) GG_PRINTF(2, 3);
 /* Any words, escaped, for content and for attributes in double quotes. NULL writes nothing. */
 void gg_html_text(gg_html *page, const char *text);
 
+/* The same for the name of a case, which may be broken into lines after each slash. */
+void gg_html_name(gg_html *page, const char *name);
+
 /* "1.234 ms"; a dash for NaN. */
 void gg_html_time(gg_html *page, double seconds);
 

@@ -92,7 +92,7 @@ static void fact_rival(gg_html *page, const report_rival *rival, int which)
     gg_html_add(page, "geometric mean of %d case%s; worst ", rival->count, rival->count == 1 ? "" : "s");
     gg_html_ratio(page, rival->worst->ratios[which]);
     gg_html_add(page, ": ");
-    gg_html_text(page, rival->worst->samples->name);
+    gg_html_name(page, rival->worst->samples->name);
     gg_html_fact_end(page);
 }
 
