@@ -127,14 +127,13 @@ static bench_samples *find(const bench_file *file, const char *name)
 /* The case of that name, new if need be; NULL where there is no memory. */
 static bench_samples *find_or_add(bench_file *file, const char *name)
 {
-    bench_samples *found = find(file, name);
-    if (found != NULL)
-        return found;
+    if (json_object_get(file->places, name) != NULL)
+        return find(file, name);
     if (json_object_set_new(file->places, name, json_integer(file->count)) != 0)
         return NULL;
-    found = &file->cases[file->count++];
-    *found = (bench_samples){.name = name};
-    return found;
+    bench_samples *added = &file->cases[file->count++];
+    *added = (bench_samples){.name = name};
+    return added;
 }
 
 static void count_in(bench_samples *samples, const json_t *entry, entry_kind kind)
