@@ -182,7 +182,8 @@ class Machines(CompareTest):
         self.results("a.json", self.cases)
         for key in MACHINE:
             self.results("b.json", self.cases, dict(MACHINE, **{key: "other\n\x1b[2J"}))
-            done = self.fails(2, [f"  {key}: base ", "other\\n\\u001B[2J", "--any-machine"], "compare", "a.json", "b.json")
+            words = [f"  {key}: base ", "other\\n\\u001B[2J", "--any-machine"]
+            done = self.fails(2, words, "compare", "a.json", "b.json")
             self.assertEqual(done.stdout, "")
             others = set(MACHINE) - {key}
             self.assertFalse([other for other in others if f"  {other}: " in done.stderr])
