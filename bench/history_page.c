@@ -171,7 +171,7 @@ static void step_row(gg_html *page, const history_case *line, const history_step
     char place[HISTORY_PLACE_BYTES];
     history_place(place, s->run);
     gg_html_add(page, "<tr><th scope=\"row\">");
-    gg_html_text(page, line->name);
+    gg_html_name(page, line->name);
     gg_html_add(page, "</th><td>");
     gg_html_time(page, s->from);
     gg_html_add(page, "</td><td>");

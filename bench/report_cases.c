@@ -24,12 +24,14 @@ const char *report_context_text(const bench_file *file, const char *key)
     return json_string_value(json_object_get(file->context, key));
 }
 
-/* name without its last `size` bytes, or a part cut out of it, looked up in a file. */
+/* The name without one of its parts ("/raw"), looked up in a file. */
 static const bench_samples *find_without(const bench_file *file, const char *name, const char *part)
 {
     char shorter[512];
-    const char *at = strstr(name, part);
     const size_t size = strlen(name), cut = strlen(part);
+    const char *at = strstr(name, part);
+    while (at != NULL && at[cut] != '\0' && at[cut] != '/')
+        at = strstr(at + 1, part);
     if (at == NULL || size - cut >= sizeof shorter)
         return NULL;
     const size_t before = (size_t)(at - name);
@@ -40,8 +42,7 @@ static const bench_samples *find_without(const bench_file *file, const char *nam
 
 bool report_is_raw(const bench_file *file, const char *name)
 {
-    const size_t size = strlen(name);
-    return size > 4 && strcmp(name + size - 4, "/raw") == 0 && find_without(file, name, "/raw") != NULL;
+    return find_without(file, name, "/raw") != NULL;
 }
 
 /* Peers know one layout of a weight only, and their names say nothing of it. */
@@ -77,8 +78,8 @@ static void fill_case(const report *r, report_case *line)
     const bench_samples *samples = line->samples;
     line->median = median_of(samples);
     line->spread = samples->count > 0 ? bench_spread(samples->real, samples->count) : (double)NAN;
-    line->low = bench_samples_counter(samples, "median_low");
-    line->high = bench_samples_counter(samples, "median_high");
+    line->low = 1e-9 * bench_samples_counter(samples, "median_low"); /* they are in nanoseconds */
+    line->high = 1e-9 * bench_samples_counter(samples, "median_high");
     line->gflops = bench_samples_counter(samples, "gflops");
     line->gbps = bench_samples_counter(samples, "gbps");
     line->allocations = bench_samples_counter(samples, "allocations");
@@ -236,6 +237,21 @@ static void compare_rivals(report *r)
 
 /* ---- the whole ---- */
 
+/* The highest of the context's own number and all looks at the machine, with whatever number of threads. */
+static double ceiling(const bench_file *file, const char *key)
+{
+    const json_t *list = json_object_get(file->context, "ceilings");
+    double best = report_context_number(file, key);
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *looks = json_object_get(json_array_get(list, i), key);
+        for (size_t j = 0; j < json_array_size(looks); j++) {
+            const json_t *look = json_array_get(looks, j);
+            best = fmax(best, json_is_number(look) ? json_number_value(look) : (double)NAN);
+        }
+    }
+    return best > 0.0 ? best : (double)NAN;
+}
+
 static gg_status allocate(report *r)
 {
     int most = 0;
@@ -268,8 +284,8 @@ gg_status report_build(report *out, const bench_file *files, int file_count, con
         return status;
     }
     for (int i = 0; i < file_count; i++) {
-        r.peak_gflops = fmax(r.peak_gflops, report_context_number(&files[i], "fma_peak_gflops"));
-        r.memory_gbps = fmax(r.memory_gbps, report_context_number(&files[i], "memory_gbps"));
+        r.peak_gflops = fmax(r.peak_gflops, ceiling(&files[i], "fma_peak_gflops"));
+        r.memory_gbps = fmax(r.memory_gbps, ceiling(&files[i], "memory_gbps"));
     }
     collect(&r);
     group_cases(&r);

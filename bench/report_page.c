@@ -33,6 +33,20 @@ static void fact_cases(gg_html *page, const report *r)
     gg_html_fact_end(page);
 }
 
+/* A ceiling that moved during the run is one that figures below it cannot be held against. */
+static void note_drift(gg_html *page, const bench_file *file, const char *key, int decimals)
+{
+    const json_t *first = json_array_get(json_object_get(file->context, "ceilings"), 0);
+    const json_t *looks = json_object_get(first, key);
+    double lowest = NAN;
+    for (size_t i = 0; i < json_array_size(looks); i++) {
+        const json_t *look = json_array_get(looks, i);
+        lowest = fmin(lowest, json_is_number(look) ? json_number_value(look) : (double)NAN);
+    }
+    if (json_array_size(looks) > 1 && isfinite(lowest))
+        gg_html_add(page, "; the lowest of %zu looks during the run: %.*f", json_array_size(looks), decimals, lowest);
+}
+
 static void fact_ceilings(gg_html *page, const report *r)
 {
     const char *cpu = report_context_text(&r->files[0], "cpu");
@@ -44,6 +58,7 @@ static void fact_ceilings(gg_html *page, const report *r)
         gg_html_text(page, cpu);
         if (isfinite(threads))
             gg_html_add(page, "%s%.0f thread%s", cpu != NULL ? ", " : "", threads, threads == 1.0 ? "" : "s");
+        note_drift(page, &r->files[0], "fma_peak_gflops", 0);
         gg_html_fact_end(page);
     }
     if (!isfinite(r->memory_gbps))
@@ -52,6 +67,7 @@ static void fact_ceilings(gg_html *page, const report *r)
     gg_html_number(page, r->memory_gbps, 1, " GB/s");
     gg_html_fact_note(page);
     gg_html_add(page, "bandwidth, measured in the same run");
+    note_drift(page, &r->files[0], "memory_gbps", 1);
     gg_html_fact_end(page);
 }
 
@@ -106,6 +122,11 @@ static void warnings(gg_html *page, const report *r)
             gg_html_add(page, "<p class=\"warn\">Not idle: others kept %.2f CPUs busy during ", foreign);
             gg_html_text(page, r->files[i].path);
             gg_html_add(page, ". Take none of its figures at its word.</p>\n");
+        }
+        if (json_is_true(json_object_get(r->files[i].context, "interrupted"))) {
+            gg_html_add(page, "<p class=\"warn\">");
+            gg_html_text(page, r->files[i].path);
+            gg_html_add(page, " was interrupted: cases are missing, or have fewer samples.</p>\n");
         }
         if (cpu != NULL && other != NULL && strcmp(cpu, other) != 0) {
             gg_html_add(page, "<p class=\"warn\">");
@@ -163,7 +184,7 @@ static void table_head(gg_html *page, const report *r)
 static void failed_row(gg_html *page, const report_case *line)
 {
     gg_html_add(page, "<tr class=\"failed\"><th scope=\"row\">");
-    gg_html_text(page, line->samples->name);
+    gg_html_name(page, line->samples->name);
     gg_html_add(page, "</th><td class=\"words\" colspan=\"9\">failed: ");
     gg_html_text(page, line->samples->error != NULL ? line->samples->error : "no samples");
     gg_html_add(page, "</td></tr>\n");
@@ -176,7 +197,7 @@ static void table_row(gg_html *page, const report *r, const report_case *line)
         return;
     }
     gg_html_add(page, "<tr><th scope=\"row\">");
-    gg_html_text(page, line->samples->name);
+    gg_html_name(page, line->samples->name);
     gg_html_add(page, "</th><td>");
     gg_html_time(page, line->median);
     gg_html_add(page, "</td><td>");

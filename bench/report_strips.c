@@ -1,5 +1,6 @@
 /* report_strips.c - every sample of every case as a tick, relative to the case's median. */
 #include <math.h>
+#include <stdbool.h>
 
 #include "bench_stats.h"
 #include "report_page.h"
@@ -26,17 +27,22 @@ static double shown_factor(const report *r)
     return factor;
 }
 
-static int beyond(const report_case *line, const gg_ratios *scale)
+static bool is_beyond(const report_case *line, const gg_ratios *scale, int i)
+{
+    return fabs(log(line->samples->real[i] / line->median)) > log(scale->limit) * (1.0 + 1e-9);
+}
+
+static int count_beyond(const report_case *line, const gg_ratios *scale)
 {
     int count = 0;
     for (int i = 0; i < line->samples->count; i++)
-        count += fabs(log(line->samples->real[i] / line->median)) > log(scale->limit) * (1.0 + 1e-9);
+        count += is_beyond(line, scale, i);
     return count;
 }
 
 static void tooltip(gg_html *page, const report_case *line, const gg_ratios *scale)
 {
-    const int count = line->samples->count, outside = beyond(line, scale);
+    const int count = line->samples->count, outside = count_beyond(line, scale);
     gg_html_add(page, "<title>");
     gg_html_text(page, line->samples->name);
     gg_html_add(page, ": %d sample%s, median ", count, count == 1 ? "" : "s");
@@ -50,16 +56,25 @@ static void tooltip(gg_html *page, const report_case *line, const gg_ratios *sca
     gg_html_add(page, "</title>");
 }
 
+static void ticks(gg_html *page, const report_case *line, const gg_ratios *scale, bool beyond)
+{
+    gg_html_add(page, "<path class=\"%s\" vector-effect=\"non-scaling-stroke\" d=\"", beyond ? "beyond" : "samples");
+    for (int i = 0; i < line->samples->count; i++)
+        if (is_beyond(line, scale, i) == beyond)
+            gg_html_add(page, "M%.0f 3v10", 10.0 * gg_ratios_percent(scale, line->samples->real[i] / line->median));
+    gg_html_add(page, "\"/>");
+}
+
 static void strip(gg_html *page, const report_case *line, const gg_ratios *scale)
 {
     gg_html_add(page, "<div class=\"r\"><span class=\"n\">");
     gg_html_text(page, line->label);
     gg_html_add(page, "</span><svg viewBox=\"0 0 1000 16\" preserveAspectRatio=\"none\" role=\"img\">");
     tooltip(page, line, scale);
-    gg_html_add(page, "<path class=\"samples\" vector-effect=\"non-scaling-stroke\" d=\"");
-    for (int i = 0; i < line->samples->count; i++)
-        gg_html_add(page, "M%.0f 3v10", 10.0 * gg_ratios_percent(scale, line->samples->real[i] / line->median));
-    gg_html_add(page, "\"/><path class=\"median\" vector-effect=\"non-scaling-stroke\" d=\"M500 0v16\"/></svg>"
+    ticks(page, line, scale, false);
+    if (count_beyond(line, scale) > 0)
+        ticks(page, line, scale, true);
+    gg_html_add(page, "<path class=\"median\" vector-effect=\"non-scaling-stroke\" d=\"M500 0v16\"/></svg>"
                       "<span class=\"v\">");
     gg_html_time(page, line->median);
     gg_html_add(page, "</span></div>\n");
@@ -85,7 +100,7 @@ void report_strips(gg_html *page, const report *r)
     const gg_ratios scale = gg_ratios_for(factor);
     gg_html_add(page, "<h2>Samples</h2>\n<p class=\"soft\">Every sample as a tick, on a logarithmic scale of time "
                       "divided by the case's median, the thick mark: left is faster. What lies beyond the scale is "
-                      "put at its ends.</p>\n");
+                      "put at its ends, in another colour.</p>\n");
     for (int i = 0; i < r->group_count; i++)
         group_strips(page, r, &r->groups[i], &scale);
 }

@@ -19,8 +19,10 @@ class ReportTest(ProgramTest):
 class Pages(ReportTest):
     def usual(self):
         yield from entries(PRODUCT, [1e-4, 1.1e-4, 1.2e-4], gflops=40.0, gbps=4.0, peak_fraction=0.13, ratio_raw=1.25,
-                           allocations=0.0, median_low=1.05e-4, median_high=1.15e-4)
+                           allocations=0.0, median_low=1.05e5, median_high=1.15e5)
         yield from entries(PRODUCT + "/raw", [1.3e-4, 1.4e-4, 1.5e-4], gflops=30.0)
+        yield from entries(PRODUCT + "/cold", [3e-4, 3e-4, 3e-4])
+        yield from entries(PRODUCT + "/raw/cold", [4e-4, 4e-4, 4e-4])
         yield from entries(PRODUCT + "/packed", [9e-5, 1e-4, 1e-4], gflops=44.0, gbps=5.0, ratio_raw=0.5)
         yield from entries(AFFINE, [2e-4, 2e-4, 3e-4], gflops=60.0, gbps=3.0, ratio_raw=1.1)
         yield from entries("kernels/softmax/forward/128x10", [5e-6] * 3, gbps=12.0)
@@ -29,11 +31,12 @@ class Pages(ReportTest):
     def test_every_case_once(self):
         self.write("r.json", results(self.usual()))
         page = self.page("r.json")
-        self.assertEqual(sorted(page.rows), sorted([PRODUCT, PRODUCT + "/packed", AFFINE,
+        self.assertEqual(sorted(page.rows), sorted([PRODUCT, PRODUCT + "/cold", PRODUCT + "/packed", AFFINE,
                                                     "kernels/softmax/forward/128x10", "training/perceptron/relu"]))
         page.check_alone(self)
         for words in ("Roofline", "FMA peak 300 GFLOP/s", "memory 20.0 GB/s", "Against raw cblas_sgemm", "Samples",
-                      "differs <from> the reference", "Test CPU", "OMP_NUM_THREADS 2", "1 failed"):
+                      "differs <from> the reference", "Test CPU", "OMP_NUM_THREADS 2", "1 failed",
+                      "105\u00a0\u00b5s to 115\u00a0\u00b5s"):
             self.assertIn(words, page.words())
 
     def test_marks_and_strips(self):
@@ -42,8 +45,8 @@ class Pages(ReportTest):
         marks = [title for title in page.titles() if "GFLOP/s at" in title]
         self.assertEqual(sorted(title.split(":")[0] for title in marks), [PRODUCT, PRODUCT + "/packed", AFFINE])
         self.assertIn(PRODUCT + ": 40.0 GFLOP/s at 10 flops per byte, 20% of the roof", marks)
-        strips = [path.get("d") for path in page.root.iter("path") if path.get("class") == "samples"]
-        self.assertEqual([len(re.findall("M", strip)) for strip in strips], [3, 3, 3, 3])
+        strips = [path.get("d") for path in page.root.iter("path") if path.get("class") in ("samples", "beyond")]
+        self.assertEqual([len(re.findall("M", strip)) for strip in strips], [3, 3, 3, 2, 1, 3])  # one beyond the scale
 
     def test_base_and_peers(self):
         self.write("r.json", results(self.usual()))
@@ -64,6 +67,14 @@ class Pages(ReportTest):
         self.assertEqual(sorted(page.rows), sorted([PRODUCT, AFFINE]))
         self.assertNotIn("1.00\u00a0s", page.texts)
         self.assertIn("2.00\u00a0s", page.texts)
+
+    def test_ceilings_that_moved(self):
+        looks = [{"threads": 2, "fma_peak_gflops": [310.0, 280.0, None], "memory_gbps": [19.0, 21.5]}]
+        self.write("r.json", results(self.usual(), ceilings=looks, interrupted=True, foreign_cpus=0.4))
+        words = self.page("r.json").words()
+        for expected in ("FMA peak 310 GFLOP/s", "memory 21.5 GB/s", "the lowest of 3 looks during the run: 280",
+                         "r.json was interrupted", "others kept 0.40 CPUs busy"):
+            self.assertIn(expected, words)
 
     def test_hostile_words(self):
         self.write("r.json", results([*entries(HOSTILE, [1.0, 2.0], gflops=1.0, gbps=1.0, ratio_raw=0.9),
