@@ -25,7 +25,7 @@ static chart chart_for(const history *h, const history_case *line)
         low = fmin(low, line->medians[i]);
         high = fmax(high, line->medians[i]);
     }
-    const double middle = sqrt(low * high);
+    const double middle = sqrt(low) * sqrt(high);
     return (chart){h, line, fmin(low / 1.01, middle / LEAST_RANGE), fmax(high * 1.01, middle * LEAST_RANGE)};
 }
 

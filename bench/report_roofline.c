@@ -12,14 +12,20 @@ typedef struct plot {
     int placed;
 } plot;
 
+/* What no machine and no case comes near is a mistake of a file, and would only squeeze the others. */
+static bool is_sane(double x)
+{
+    return x > 1e-9 && x < 1e12;
+}
+
 static bool can_be_placed(const report_case *line)
 {
-    return isfinite(line->gflops) && line->gflops > 0.0 && isfinite(line->intensity) && line->intensity > 0.0;
+    return is_sane(line->gflops) && is_sane(line->intensity);
 }
 
 static bool has_roof(const report *r)
 {
-    return r->peak_gflops > 0.0 && r->memory_gbps > 0.0 && isfinite(r->peak_gflops) && isfinite(r->memory_gbps);
+    return is_sane(r->peak_gflops) && is_sane(r->memory_gbps);
 }
 
 static double percent(const gg_decades *scale, double x)
@@ -130,12 +136,22 @@ static void points(gg_html *page, const report *r, const plot *p)
     }
 }
 
+static bool is_placed(const report *r, int suite)
+{
+    for (int i = 0; i < r->count; i++)
+        if (r->groups[r->cases[i].group].suite == suite && can_be_placed(&r->cases[i]))
+            return true;
+    return false;
+}
+
 static void legend(gg_html *page, const report *r)
 {
     gg_html_add(page, "<div class=\"legend\">");
     for (int i = 0; i < r->suite_count; i++) {
         const report_suite *suite = &r->suites[i];
         char name[64];
+        if (!is_placed(r, i))
+            continue;
         snprintf(name, sizeof name, "%.*s", suite->name_length, suite->name);
         gg_html_add(page, "<span><svg viewBox=\"-7 -7 14 14\">");
         gg_svg_marker(page, i);

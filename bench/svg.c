@@ -33,10 +33,12 @@ double gg_decades_place(const gg_decades *scale, double x)
 
 int gg_decades_ticks(const gg_decades *scale, double *ticks, int room)
 {
-    const double few = 1000.0; /* three decades */
-    const int kinds = scale->high / scale->low <= few ? 3 : 1;
+    /* Up to three decades are narrow enough for 2 and 5, and more than eight labels would touch on a phone. */
+    const double decades = log10(scale->high / scale->low);
+    const int kinds = decades <= 3.0 ? 3 : 1;
+    const double stride = pow(10.0, fmax(1.0, ceil(decades / 8.0)));
     int count = 0;
-    for (double power = pow(10.0, floor(log10(scale->low))); power <= scale->high * (1.0 + 1e-9); power *= 10.0)
+    for (double power = pow(10.0, floor(log10(scale->low))); power <= scale->high * (1.0 + 1e-9); power *= stride)
         for (int i = 0; i < kinds; i++) {
             const double tick = steps[i] * power;
             if (count < room && tick >= scale->low * (1.0 - 1e-9) && tick <= scale->high * (1.0 + 1e-9))

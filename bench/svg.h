@@ -17,7 +17,8 @@ gg_decades gg_decades_around(double least, double most);
 /* 0 at low, 1 at high. */
 double gg_decades_place(const gg_decades *scale, double x);
 
-/* The ticks: powers of ten, with 2 and 5 times them where there are few. Returns how many, at most `room`. */
+/* The ticks: powers of ten, with 2 and 5 times them where there are few, some left out where there are many. Returns
+ * how many, at most `room`. */
 int gg_decades_ticks(const gg_decades *scale, double *ticks, int room);
 
 /* ---- a symmetric scale of ratios around 1 ---- */

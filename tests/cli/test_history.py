@@ -104,6 +104,14 @@ class Pages(HistoryTest):
         page.check_alone(self)
         self.assertEqual(page.rows, [HOSTILE])
 
+    def test_absurd_numbers(self):
+        for day, seconds in enumerate((1e-300, 1e-300, 1e290, 1e290, 1.0, 1.0), 1):
+            self.run_file(day, {STEADY: seconds})
+        self.succeeds("history", "runs", "-o", "h.html")
+        page = Page(self.read("h.html").decode())
+        for name, value in page.attributes:
+            self.assertNotRegex(value or "", r"(?i)\b-?(nan|inf)\b", name)
+
     def test_one_run(self):
         self.run_file(1, {STEADY: 1.0}, commit=None, cpu=None, threads=None)
         done = self.succeeds("history", "runs/", "-o", "h.html")

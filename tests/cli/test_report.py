@@ -76,6 +76,17 @@ class Pages(ReportTest):
                          "r.json was interrupted", "others kept 0.40 CPUs busy"):
             self.assertIn(expected, words)
 
+    def test_absurd_numbers(self):
+        absurd = (0.0, -1.0, 1e-300, 1e-8, 1e11, 1e308)
+        self.write("r.json", results([entry for i, x in enumerate(absurd) for entry in
+                                      entries(f"a/b/{i}", [1e-300, 1.0, 1e200], gflops=x, gbps=absurd[-1 - i],
+                                              intensity=absurd[(i + 2) % 6], ratio_raw=x, roofline_fraction=x)],
+                                     fma_peak_gflops=1e308, memory_gbps=-1.0, ceilings={"x": [3]}, foreign_cpus="no"))
+        page = self.page("r.json", "--base", "r.json")
+        self.assertEqual(len(page.rows), 6)
+        for name, value in page.attributes:
+            self.assertNotRegex(value or "", r"(?i)\b-?(nan|inf)\b", name)
+
     def test_hostile_words(self):
         self.write("r.json", results([*entries(HOSTILE, [1.0, 2.0], gflops=1.0, gbps=1.0, ratio_raw=0.9),
                                       failure("x/y/\"><b>", "<i>&amp;")],
