@@ -150,6 +150,10 @@ static void heading(gg_html *page, const bars *b)
                       "faster. ");
     if (b->rival == REPORT_RAW)
         gg_html_add(page, "Both were measured in the same turns. ");
+    if (rival->about != NULL) {
+        gg_html_text(page, rival->about);
+        gg_html_add(page, ", measured in the same run. ");
+    }
     if (b->rival == REPORT_BASE) {
         gg_html_add(page, "The base is ");
         gg_html_text(page, b->r->base->path);

@@ -2,6 +2,7 @@
 #include "report_cases.h"
 
 #include <math.h>
+#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -95,6 +96,9 @@ static void fill_case(const report *r, report_case *line)
     for (int i = 0; i < REPORT_MOST_PEERS; i++)
         line->ratios[REPORT_PEER + i] =
             i < r->peer_count ? median_of(find_peer(&r->peers[i], name)) / line->median : (double)NAN;
+    for (int i = 0; i < REPORT_MOST_COUNTERS; i++)
+        line->ratios[REPORT_COUNTER + i] =
+            i < r->counter_count ? bench_samples_counter(samples, r->counters[i]) : (double)NAN;
     for (int i = 0; i < REPORT_MOST_RIVALS; i++)
         if (!(line->ratios[i] > 0.0 && isfinite(line->ratios[i])))
             line->ratios[i] = NAN;
@@ -209,6 +213,34 @@ static void name_peer(report_rival *rival, const bench_file *file)
              report_context_text(file, "peer"), setting != NULL ? setting : "");
 }
 
+static bool is_known(const report *r, const char *counter)
+{
+    for (int i = 0; i < r->counter_count; i++)
+        if (strcmp(r->counters[i], counter) == 0)
+            return true;
+    return strcmp(counter, "ratio_raw") == 0;
+}
+
+/* Peers that were measured in the turns of a run left their ratios in its file. */
+static void find_counters(report *r)
+{
+    for (int i = 0; i < r->count; i++) {
+        json_t *walked = (json_t *)(uintptr_t)r->cases[i].samples->medians; /* iterators ask for what may be changed */
+        for (void *at = json_object_iter(walked); at != NULL; at = json_object_iter_next(walked, at)) {
+            const char *counter = json_object_iter_key(at);
+            if (strncmp(counter, "ratio_", 6) == 0 && r->counter_count < REPORT_MOST_COUNTERS && !is_known(r, counter))
+                r->counters[r->counter_count++] = counter;
+        }
+    }
+}
+
+static void name_counter(const report *r, report_rival *rival, const char *counter)
+{
+    snprintf(rival->name, sizeof rival->name, "%.60s", counter + 6);
+    for (int i = 0; i < r->file_count && rival->about == NULL; i++)
+        rival->about = report_context_text(&r->files[i], counter + 6);
+}
+
 static void sum_up(report *r, int which)
 {
     report_rival *rival = &r->rivals[which];
@@ -231,6 +263,8 @@ static void compare_rivals(report *r)
     snprintf(r->rivals[REPORT_BASE].name, sizeof r->rivals->name, "the base");
     for (int i = 0; i < r->peer_count; i++)
         name_peer(&r->rivals[REPORT_PEER + i], &r->peers[i]);
+    for (int i = 0; i < r->counter_count; i++)
+        name_counter(r, &r->rivals[REPORT_COUNTER + i], r->counters[i]);
     for (int i = 0; i < REPORT_MOST_RIVALS; i++)
         sum_up(r, i);
 }
@@ -289,6 +323,7 @@ gg_status report_build(report *out, const bench_file *files, int file_count, con
     }
     collect(&r);
     group_cases(&r);
+    find_counters(&r);
     for (int i = 0; i < r.count; i++)
         fill_case(&r, &r.cases[i]);
     compare_rivals(&r);

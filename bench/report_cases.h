@@ -10,7 +10,9 @@ enum {
     REPORT_BASE = 1, /* another file of ours */
     REPORT_PEER = 2, /* the first of the files of peers */
     REPORT_MOST_PEERS = 4,
-    REPORT_MOST_RIVALS = REPORT_PEER + REPORT_MOST_PEERS,
+    REPORT_COUNTER = REPORT_PEER + REPORT_MOST_PEERS, /* the first of the peers in our own files: "ratio_torch" */
+    REPORT_MOST_COUNTERS = 4,
+    REPORT_MOST_RIVALS = REPORT_COUNTER + REPORT_MOST_COUNTERS,
     REPORT_MOST_SUITES = 5
 };
 
@@ -41,14 +43,17 @@ typedef struct report_suite {
 
 typedef struct report_rival {
     char name[96];
-    int count;   /* cases that have a ratio */
-    double mean; /* geometric */
+    const char *about; /* version and settings, or NULL */
+    int count;         /* cases that have a ratio */
+    double mean;       /* geometric */
     const report_case *worst;
 } report_rival;
 
 typedef struct report {
     const bench_file *files, *base, *peers; /* belong to the caller; base may be NULL */
     int file_count, peer_count;
+    const char *counters[REPORT_MOST_COUNTERS]; /* "ratio_torch", ... */
+    int counter_count;
     report_case *cases;
     int count, failed;
     report_group *groups;

@@ -60,6 +60,15 @@ class Pages(ReportTest):
             self.assertIn(expected, words)
         page.check_alone(self)
 
+    def test_peers_of_the_same_run(self):
+        self.write("r.json", results([*entries(PRODUCT, [1e-4] * 3, ratio_torch=1.75, ratio_raw=1.0),
+                                      *entries(AFFINE, [1e-4] * 3, ratio_torch=2.25, ratio_numpy=4.5)],
+                                     torch="torch <2.x>, 2 threads"))
+        words = self.page("r.json").words()
+        for expected in ("Against torch", "Against numpy", "torch <2.x>, 2 threads, measured in the same run",
+                         "1.75\u00d7", "4.50\u00d7"):
+            self.assertIn(expected, words)
+
     def test_the_last_file_counts(self):
         self.write("a.json", results(entries(PRODUCT, [1.0])))
         self.write("b.json", results([*entries(PRODUCT, [2.0]), *entries(AFFINE, [3.0])]))
