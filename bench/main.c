@@ -23,6 +23,8 @@ static const verb verbs[] = {
     {"bench", gg_command_bench, "time kernels, layers and training steps"},
     {"ab", gg_command_ab, "measure two builds pair by pair: is the new one slower?"},
     {"compare", gg_command_compare, "judge two result files of bench: what became slower, what faster"},
+    {"report", gg_command_report, "draw results of bench as one page of HTML"},
+    {"history", gg_command_history, "results of many commits: trends, and where they step"},
     {"info", gg_command_info, "this machine: CPU, BLAS, kernel, measured ceilings"},
     {"help", command_help, "this text, or that of a verb: gemmgrad help train"},
     {"version", command_version, "the version"},

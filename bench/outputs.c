@@ -135,7 +135,7 @@ static gg_status write_file(const char *path, const char *text, size_t size)
     return status;
 }
 
-static gg_status write_text(const char *path, const char *text, size_t size)
+gg_status gg_output_bytes(const char *path, const char *text, size_t size)
 {
     if (strcmp(path, "-") == 0)
         return write_stream(text, size);
@@ -154,7 +154,7 @@ gg_status gg_output_json(const char *path, json_t *json)
         status = gg_fail(GG_ERR_MEMORY, "no memory for the JSON of '%.300s'", path);
     } else {
         ((char *)text)[size] = '\n';
-        status = write_text(path, text, size + 1);
+        status = gg_output_bytes(path, text, size + 1);
     }
     gg_free(text);
     json_decref(json);

@@ -24,9 +24,12 @@ int gg_output_temporary(char temporary[GG_PATH_BYTES], const char *path);
 /* temporary becomes path; on failure temporary is removed. */
 gg_status gg_output_commit(const char *temporary, const char *path);
 
-/* Write the object, indented, with a newline: "-" is stdout, a regular file is replaced at once by temporary file and
- * rename, anything else (a pipe, a device) is written to. Takes ownership of json; NULL reports that there is no
- * memory. */
+/* Write the text: "-" is stdout, a regular file is replaced at once by temporary file and rename, anything else (a
+ * pipe, a device) is written to. Errors: GG_ERR_IO, GG_ERR_ARGUMENT. */
+gg_status gg_output_bytes(const char *path, const char *text, size_t size);
+
+/* Write the object, indented, with a newline, as gg_output_bytes does. Takes ownership of json; NULL reports that
+ * there is no memory. */
 gg_status gg_output_json(const char *path, json_t *json);
 
 /* Write what print(out, what) prints, to the same places in the same way. */
