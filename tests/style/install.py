@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
-"""An installation serves as the README says: the example compiles with what pkg-config tells and runs; so does a program
-that uses the backend alone, and one in C++; the installed program starts.
+"""An installation serves as the README says: the example compiles with what pkg-config tells and runs; so does a
+program that uses the backend alone, and one in C++; the installed program starts.
 
 install.py BUILD-FOLDER PREFIX LIBDIR
 """
