@@ -16,7 +16,7 @@ enum {
     BENCH_MOST_SIZES = 6,
     BENCH_MOST_VARIANTS = 3, /* of a kind; the raw calls come on top */
     BENCH_MOST_PRODUCTS = 16,
-    BENCH_MOST_BUFFERS = 40,
+    BENCH_MOST_BUFFERS = 80,
     BENCH_NAME_BYTES = 96
 };
 
@@ -31,15 +31,19 @@ typedef struct bench_case {
     int64_t size[BENCH_MOST_SIZES]; /* in the kind's order; a 0 ends the list */
 } bench_case;
 
+typedef struct bench_buffer {
+    void *data;
+    size_t bytes;
+} bench_buffer;
+
 /* A case while it is open: its data, and the raw products that do the same multiply-adds. */
 typedef struct bench_work {
     const bench_case *line;
     gg_status status; /* the first failure of bench_take */
-    void *buffers[BENCH_MOST_BUFFERS];
+    bench_buffer buffers[BENCH_MOST_BUFFERS];
     int buffer_count;
     bench_sgemm raw[BENCH_MOST_PRODUCTS];
     int raw_count;
-    bool raw_is_result; /* the variants compute what the raw products do, into the same matrices: can be compared */
     int64_t step;
 
     /* Arrays by their usual names; each kind uses what it needs. */
@@ -64,7 +68,7 @@ struct bench_kind {
     double (*flops)(const bench_case *line);           /* of one repetition; NULL: not counted */
     double (*bytes)(const bench_case *line);           /* every operand moved once; NULL: not counted */
     gg_status (*open)(bench_work *work);               /* take the buffers, list the raw products */
-    gg_status (*check)(bench_work *work, int variant); /* NULL: the harness compares with the raw products */
+    gg_status (*check)(bench_work *work, int variant); /* NULL: bench_check_products */
     void (*close)(bench_work *work);                   /* NULL: nothing beyond the buffers */
 };
 
@@ -86,19 +90,15 @@ float *bench_take(bench_work *work, int64_t floats, float low, float high);
 /* The same in [-1, 1): the data of products. */
 float *bench_take_data(bench_work *work, int64_t floats);
 
+/* `count` doubles, zero; for checks. */
+double *bench_take_zeros(bench_work *work, int64_t count);
+
 /* `count` labels in [0, classes). */
 int32_t *bench_take_labels(bench_work *work, int64_t count, int64_t classes);
 
 /* Add to the raw products C = op(A) op(B), all dense, C m x n. Returns it for the rarer members. */
 bench_sgemm *bench_add_raw(bench_work *work, float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
                            bool transpose_a, bool transpose_b);
-
-/* Run a variant once and compare every product of work->raw with what cblas_sgemm computes: GG_ERR_NUMERIC and
- * a message when they differ by more than rounding. */
-gg_status bench_check_products(bench_work *work, int variant);
-
-/* GG_ERR_NUMERIC unless all of x is finite. */
-gg_status bench_check_finite(const char *what, const float *x, int64_t n);
 
 /* The kinds, in the files named. */
 extern const bench_kind bench_gemm, bench_gemm_batch;                       /* bench_kinds_gemm.c */

@@ -6,36 +6,62 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "bench_cold.h"
 #include "bench_load.h"
 #include "bench_report.h"
 #include "commands.h"
+#include "interrupt.h"
 #include "machine.h"
 #include "options.h"
 #include "outputs.h"
+#include "serve.h"
 
 static const char USAGE[] =
-    "usage: gemmgrad bench [--suite kernels|layers|training|all] [--filter REGEX] [--threads N]\n"
-    "                      [--json FILE] [--min-time S] [--repetitions N] [--quick] [--no-raw] [--list]\n"
+    "usage: gemmgrad bench [--suite kernels|layers|training|all] [--filter REGEX] [--threads N,N,...]\n"
+    "                      [--json FILE] [--min-time S] [--repetitions N] [--cold] [--quick] [--no-raw] [--list]\n"
+    "                      [--serve]\n"
     "\n"
     "Times kernels, layers and training steps, each beside the raw cblas_sgemm calls of the same shapes,\n"
-    "in random turns. Every product is compared with the raw one first. A sample is the mean of as many\n"
-    "repetitions in a row as the clock needs.\n"
+    "in random turns. Every case is compared with plain loops in double first. A sample is the mean of as\n"
+    "many repetitions in a row as the clock needs.\n"
     "\n"
     "  --suite NAME       one suite only [all]\n"
     "  --filter REGEX     only names that match this extended regular expression (see --list)\n"
-    "  --threads N        threads of a call, ours and raw [OMP_NUM_THREADS, else all CPUs]\n"
+    "  --threads N,N,...  threads of a call, ours and raw; with several numbers every case is measured with each\n"
+    "                     [OMP_NUM_THREADS, else all CPUs]\n"
     "  --json FILE        all samples and results in google-benchmark's schema; - is standard output,\n"
     "                     and the table then goes to stderr\n"
     "  --min-time S       seconds that the samples of a row take together, at least [0.03; quick 0.005]\n"
     "  --repetitions N    samples of a row [21; quick 7]\n"
+    "  --cold             everything once more from cold caches: data flushed before each sample, which is\n"
+    "                     then one repetition\n"
     "  --quick            all cases in less than a minute\n"
     "  --no-raw           leave the raw calls out\n"
+    "  --peer NAME,...    torch, numpy: the same work there, in the same turns, where they have it\n"
+    "  --python PROGRAM   a Python that has them [/usr/bin/python3]\n"
+    "  --peers FOLDER     where the scripts NAME_peers.py are [as installed]\n"
     "  --list             print the names and stop\n"
+    "  --serve            answer the requests of gemmgrad ab on standard input (bench/serve.h)\n"
     "  --help             this text\n"
     "\n"
     "Exit codes: 0 done, 1 a case failed its check or a file could not be written, 2 wrong usage.\n";
 
-enum option_code { SUITE = GG_LONG_ONLY, FILTER, THREADS, JSON, MIN_TIME, REPETITIONS, QUICK, NO_RAW, LIST };
+enum option_code {
+    SUITE = GG_LONG_ONLY,
+    FILTER,
+    THREADS,
+    JSON,
+    MIN_TIME,
+    REPETITIONS,
+    COLD,
+    QUICK,
+    NO_RAW,
+    PEER,
+    PYTHON,
+    PEERS,
+    LIST,
+    SERVE
+};
 
 static const struct option options[] = {
     {"suite", required_argument, NULL, SUITE},
@@ -44,20 +70,28 @@ static const struct option options[] = {
     {"json", required_argument, NULL, JSON},
     {"min-time", required_argument, NULL, MIN_TIME},
     {"repetitions", required_argument, NULL, REPETITIONS},
+    {"cold", no_argument, NULL, COLD},
     {"quick", no_argument, NULL, QUICK},
     {"no-raw", no_argument, NULL, NO_RAW},
+    {"peer", required_argument, NULL, PEER},
+    {"python", required_argument, NULL, PYTHON},
+    {"peers", required_argument, NULL, PEERS},
     {"list", no_argument, NULL, LIST},
+    {"serve", no_argument, NULL, SERVE},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
 
 /* The command line; 0 stands for what was not given. */
 typedef struct choices {
-    const char *suite, *filter_text, *json;
+    const char *suite, *filter_text, *json, *python, *peers;
+    char peer_names[BENCH_MOST_PEERS][16];
+    int peer_count;
     regex_t filter;
-    int64_t threads, repetitions;
+    int threads[BENCH_MOST_THREAD_COUNTS], thread_counts;
+    int64_t repetitions;
     double min_time;
-    bool quick, no_raw, list, help;
+    bool cold, quick, no_raw, list, serve, help;
 } choices;
 
 /* ---- the command line ---- */
@@ -90,18 +124,63 @@ static bool parse_filter(choices *out, const char *text)
     return true;
 }
 
+/* Numbers between commas, each once. */
+static bool parse_threads(choices *out, const char *text)
+{
+    char number[16];
+    out->thread_counts = 0;
+    for (const char *at = text; at != NULL; at = strchr(at, ',') != NULL ? strchr(at, ',') + 1 : NULL) {
+        const size_t length = strcspn(at, ",");
+        int64_t threads = 0;
+        snprintf(number, sizeof number, "%.*s", (int)(length < sizeof number ? length : sizeof number - 1), at);
+        if (!gg_parse_integer(&threads, "bench", "threads", number, 1, 1024))
+            return false;
+        for (int i = 0; i < out->thread_counts; i++)
+            if (out->threads[i] == (int)threads) {
+                gg_usage_error("bench", "--threads '%s': %d stands there twice", text, (int)threads);
+                return false;
+            }
+        if (out->thread_counts == BENCH_MOST_THREAD_COUNTS) {
+            gg_usage_error("bench", "--threads '%s': at most %d numbers", text, BENCH_MOST_THREAD_COUNTS);
+            return false;
+        }
+        out->threads[out->thread_counts++] = (int)threads;
+    }
+    return true;
+}
+
+static bool parse_peers(choices *out, const char *text)
+{
+    out->peer_count = 0;
+    for (const char *at = text; at != NULL; at = strchr(at, ',') != NULL ? strchr(at, ',') + 1 : NULL) {
+        const size_t length = strcspn(at, ",");
+        const bool known = length == 5 && (strncmp(at, "torch", 5) == 0 || strncmp(at, "numpy", 5) == 0);
+        if (!known || out->peer_count == BENCH_MOST_PEERS) {
+            gg_usage_error("bench", "--peer '%s': expected torch, numpy or both", text);
+            return false;
+        }
+        snprintf(out->peer_names[out->peer_count++], sizeof *out->peer_names, "%.*s", (int)length, at);
+    }
+    return true;
+}
+
 static bool parse_one(choices *out, int code, const char *value)
 {
     switch (code) {
     case SUITE: return parse_suite(out, value);
     case FILTER: return parse_filter(out, value);
-    case THREADS: return gg_parse_integer(&out->threads, "bench", "threads", value, 1, 1024);
+    case THREADS: return parse_threads(out, value);
     case JSON: out->json = value; return true;
     case MIN_TIME: return gg_parse_positive(&out->min_time, "bench", "min-time", value, 3600.0);
     case REPETITIONS: return gg_parse_integer(&out->repetitions, "bench", "repetitions", value, 1, 100000);
+    case COLD: out->cold = true; return true;
     case QUICK: out->quick = true; return true;
     case NO_RAW: out->no_raw = true; return true;
+    case PEER: return parse_peers(out, value);
+    case PYTHON: out->python = value; return true;
+    case PEERS: out->peers = value; return true;
     case LIST: out->list = true; return true;
+    case SERVE: out->serve = true; return true;
     default: out->help = true; return true;
     }
 }
@@ -109,7 +188,7 @@ static bool parse_one(choices *out, int code, const char *value)
 static int parse(choices *out, int argc, char **argv)
 {
     int answer;
-    *out = (choices){.suite = "all"};
+    *out = (choices){.suite = "all", .python = "/usr/bin/python3", .peers = BENCH_PEERS};
     while ((answer = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
         if (answer == '?' || answer == ':')
             return gg_option_error("bench", answer, argv, options);
@@ -153,19 +232,33 @@ static void list_names(const choices *chosen)
             }
 }
 
-static gg_status add_result(bench_run *run, const choices *chosen, const bench_case *line)
+static gg_status add_variants(bench_result *result, const choices *chosen, bool cold, const bench_settings *settings)
+{
+    const bench_case *line = result->line;
+    gg_status status = GG_OK;
+    int wanted = 0;
+    for (int i = 0; i < bench_case_variants(line) && status == GG_OK; i++)
+        if (variant_wanted(chosen, line, i)) {
+            status = bench_result_add(result, i, cold, settings);
+            wanted++;
+        }
+    if (status == GG_OK && wanted > 0 && line->kind->has_raw && settings->raw)
+        status = bench_result_add(result, -1, cold, settings);
+    return status;
+}
+
+static gg_status add_result(bench_run *run, const choices *chosen, const bench_case *line, int which_threads)
 {
     bench_result *result = &run->results[run->count];
-    gg_status status = GG_OK;
-    *result = (bench_result){.line = line};
-    for (int i = 0; i < bench_case_variants(line) && status == GG_OK; i++)
-        if (variant_wanted(chosen, line, i))
-            status = bench_result_add(result, i, &run->settings);
-    if (result->series_count == 0)
-        return status;
-    run->count++;
-    if (status == GG_OK && line->kind->has_raw && run->settings.raw)
-        status = bench_result_add(result, -1, &run->settings);
+    *result = (bench_result){
+        .line = line, .threads = run->settings.threads[which_threads], .ceilings = &run->ceilings[which_threads]};
+    gg_status status = add_variants(result, chosen, false, &run->settings);
+    for (int i = 0; i < run->settings.peer_count && status == GG_OK && result->series_count > 0; i++)
+        if (result->series[0].variant == 0)
+            status = bench_result_add_peer(result, &run->settings.peers[i], &run->settings);
+    if (status == GG_OK && run->settings.cold)
+        status = add_variants(result, chosen, true, &run->settings);
+    run->count += result->series_count > 0;
     return status;
 }
 
@@ -174,11 +267,12 @@ static gg_status select_cases(bench_run *run, const choices *chosen)
     int count;
     void *memory;
     const bench_case *lines = bench_cases(&count);
-    gg_status status = gg_alloc(&memory, (size_t)count * sizeof *run->results);
+    const int counts = run->settings.thread_counts;
+    gg_status status = gg_alloc(&memory, (size_t)count * (size_t)counts * sizeof *run->results);
     if (status == GG_OK)
         run->results = memory;
-    for (int i = 0; i < count && status == GG_OK; i++)
-        status = add_result(run, chosen, &lines[i]);
+    for (int i = 0; i < count * counts && status == GG_OK; i++)
+        status = add_result(run, chosen, &lines[i / counts], i % counts);
     return status;
 }
 
@@ -189,39 +283,79 @@ static void free_run(bench_run *run)
     for (int i = 0; i < run->count; i++)
         bench_result_free(&run->results[i]);
     gg_free(run->results);
+    gg_free(run->settings.peers);
 }
 
-static void show_progress(const bench_run *run, int done, const bench_result *now)
+/* A bar, the case and the time left, on a terminal alone. */
+static void show_progress(const bench_run *run, int done, const bench_result *now, double start)
 {
-    if (isatty(STDERR_FILENO))
-        fprintf(stderr, "\r\033[K%3d%%  %s", 100 * done / (run->settings.visits * run->count), now->series[0].name);
+    enum { WIDTH = 24 };
+    const int all = run->settings.visits * run->count, full = WIDTH * done / all;
+    if (!isatty(STDERR_FILENO))
+        return;
+    fprintf(stderr, "\r\033[K[%.*s%.*s] %3d%% ", full, "########################", WIDTH - full,
+            "........................", 100 * done / all);
+    if (done > 0)
+        fprintf(stderr, "%4.0f s left  ", (gg_seconds_now() - start) * (all - done) / done);
+    fprintf(stderr, "%.60s", now->series[0].name);
+}
+
+/* A look at the machine with each number of threads, from number `first` on. */
+static gg_status look(bench_run *run, int first)
+{
+    gg_status status = GG_OK;
+    for (int i = first; i < run->settings.thread_counts && status == GG_OK; i++) {
+        run->ceilings[i].threads = run->settings.threads[i];
+        status = gg_set_threads(run->settings.threads[i]);
+        if (status == GG_OK)
+            bench_ceilings_look(&run->ceilings[i]);
+    }
+    return status;
 }
 
 /* Every case once in each visit, in an order drawn anew. */
+/* After an interrupt: what was not reached is no result. */
+static void drop_empty(bench_run *run)
+{
+    int kept = 0;
+    for (int i = 0; i < run->count; i++) {
+        if (run->results[i].status == GG_OK && run->results[i].series[0].count == 0)
+            bench_result_free(&run->results[i]);
+        else
+            run->results[kept++] = run->results[i];
+    }
+    run->count = kept;
+}
+
 static gg_status visit_all(bench_run *run)
 {
     bench_random random = {.state = 20261122};
     void *memory;
-    const gg_status status = gg_alloc(&memory, (size_t)run->count * sizeof(int));
+    gg_status status = gg_alloc(&memory, (size_t)run->count * sizeof(int));
     if (status != GG_OK)
         return status;
     int *order = memory;
     const bench_load start = bench_load_now();
-    for (int visit = 0; visit < run->settings.visits; visit++) {
+    run->ceilings[0].threads = run->settings.threads[0];
+    bench_ceilings_note(&run->ceilings[0], run->machine.fma_peak_gflops, run->machine.memory_gbps);
+    status = look(run, 1);
+    for (int visit = 0; visit < run->settings.visits && status == GG_OK; visit++) {
         bench_random_order(&random, order, run->count);
-        for (int i = 0; i < run->count; i++) {
-            show_progress(run, visit * run->count + i, &run->results[order[i]]);
+        for (int i = 0; i < run->count && !gg_interrupted(); i++) {
+            show_progress(run, visit * run->count + i, &run->results[order[i]], start.wall);
             bench_visit(&run->results[order[i]], &run->settings, &random);
         }
+        if (gg_interrupted())
+            break;
+        status = look(run, 0);
     }
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
     const bench_load end = bench_load_now();
     run->foreign_cpus = bench_load_foreign(&start, &end);
-    /* What disturbs a ceiling only lowers it: a second look may be the better one. */
-    run->machine.fma_peak_gflops = fmax(run->machine.fma_peak_gflops, gg_machine_fma_peak());
     gg_free(memory);
-    return GG_OK;
+    drop_empty(run);
+    return status;
 }
 
 static int report(const bench_run *run, const choices *chosen)
@@ -239,6 +373,11 @@ static int report(const bench_run *run, const choices *chosen)
     if (chosen->json != NULL && gg_output_json(chosen->json, bench_report_json(run, "gemmgrad bench")) != GG_OK)
         return gg_failure("bench");
     gg_environment_warn();
+    if (gg_interrupted()) {
+        fprintf(stderr, "gemmgrad bench: interrupted; what was measured until then is above%s\n",
+                chosen->json != NULL ? " and in the file" : "");
+        return GG_EXIT_FAILED;
+    }
     return failures > 0 ? GG_EXIT_FAILED : GG_EXIT_DONE;
 }
 
@@ -246,13 +385,20 @@ static bench_settings settings_for(const choices *chosen)
 {
     const int64_t repetitions = chosen->repetitions > 0 ? chosen->repetitions : chosen->quick ? 7 : 21;
     const double min_time = chosen->min_time > 0.0 ? chosen->min_time : chosen->quick ? 0.005 : 0.03;
-    return (bench_settings){
-        .threads = gg_threads(),
+    bench_settings settings = {
+        .threads = {gg_threads()},
+        .thread_counts = 1,
         .repetitions = (int)repetitions,
         .visits = chosen->quick || repetitions < 3 ? 1 : 3,
         .min_time = min_time,
         .raw = !chosen->no_raw && bench_raw_found(),
+        .cold = chosen->cold,
     };
+    if (chosen->thread_counts > 0) {
+        memcpy(settings.threads, chosen->threads, sizeof settings.threads);
+        settings.thread_counts = chosen->thread_counts;
+    }
+    return settings;
 }
 
 static int measure_selected(bench_run *run, const choices *chosen)
@@ -260,23 +406,48 @@ static int measure_selected(bench_run *run, const choices *chosen)
     if (run->count == 0)
         return gg_usage_error("bench", "no case of suite %s matches --filter '%s'; --list prints all names",
                               chosen->suite, chosen->filter_text != NULL ? chosen->filter_text : "");
+    gg_catch_interrupts();
     if (gg_environment_measure(&run->machine) != GG_OK || visit_all(run) != GG_OK)
         return gg_failure("bench");
     return report(run, chosen);
 }
 
+static gg_status start_peers(bench_run *run, const choices *chosen)
+{
+    void *memory;
+    gg_status status = gg_alloc(&memory, BENCH_MOST_PEERS * sizeof *run->settings.peers);
+    if (status == GG_OK)
+        run->settings.peers = memory;
+    while (status == GG_OK && run->settings.peer_count < chosen->peer_count) {
+        const int i = run->settings.peer_count;
+        status = bench_peer_start(&run->settings.peers[i], chosen->peer_names[i], chosen->python, chosen->peers,
+                                  run->settings.threads[0]);
+        run->settings.peer_count += status == GG_OK;
+    }
+    return status;
+}
+
 static int measure(const choices *chosen)
 {
     bench_run run = {.settings = settings_for(chosen)};
-    const int code = select_cases(&run, chosen) == GG_OK ? measure_selected(&run, chosen) : gg_failure("bench");
+    gg_status status = chosen->peer_count > 0 ? start_peers(&run, chosen) : GG_OK;
+    if (status == GG_OK)
+        status = select_cases(&run, chosen);
+    const int code = status == GG_OK ? measure_selected(&run, chosen) : gg_failure("bench");
+    for (int i = 0; i < run.settings.peer_count; i++)
+        bench_peer_stop(&run.settings.peers[i]);
     free_run(&run);
     return code;
 }
 
 static int prepare_and_measure(const choices *chosen)
 {
-    if (chosen->threads > 0 && gg_set_threads((int)chosen->threads) != GG_OK)
+    if (chosen->thread_counts > 0 && gg_set_threads(chosen->threads[0]) != GG_OK)
         return gg_failure("bench");
+    if (chosen->peer_count > 0 && chosen->thread_counts > 1)
+        return gg_usage_error("bench", "--peer goes with one number of threads");
+    if (chosen->cold && !bench_cold_possible())
+        return gg_usage_error("bench", "--cold: this CPU has no instruction that empties a cache line");
     const bool to_file = chosen->json != NULL && strcmp(chosen->json, "-") != 0;
     if (to_file && gg_output_check("--json", chosen->json, true) != GG_OK)
         return gg_failure("bench");
@@ -293,6 +464,8 @@ int gg_command_bench(int argc, char **argv)
         fputs(USAGE, stdout);
     else if (code == GG_EXIT_DONE && chosen.list)
         list_names(&chosen);
+    else if (code == GG_EXIT_DONE && chosen.serve)
+        code = bench_serve(chosen.threads[0]);
     else if (code == GG_EXIT_DONE)
         code = prepare_and_measure(&chosen);
     if (chosen.filter_text != NULL)

@@ -6,8 +6,10 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "bench_commit.h"
 #include "bench_load.h"
 #include "bench_report.h"
+#include "interrupt.h"
 #include "machine.h"
 
 /* ---- the CPU time of others, from /proc/stat ---- */
@@ -44,6 +46,12 @@ double bench_load_foreign(const bench_load *from, const bench_load *to)
 }
 
 /* ---- the context ---- */
+
+#ifdef __clang__
+#define COMPILER "clang"
+#else
+#define COMPILER "gcc"
+#endif
 
 #ifdef NDEBUG
 static const char BUILD[] = "release";
@@ -154,6 +162,55 @@ static json_t *environment_variables(void)
     return object;
 }
 
+static json_t *ceilings(const bench_run *run)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < run->settings.thread_counts; i++)
+        json_array_append_new(list, bench_ceilings_json(&run->ceilings[i]));
+    return list;
+}
+
+/* "0-1" for the CPUs that this process may run on; "" where the system does not tell. */
+static const char *affinity(char *text, size_t size)
+{
+    char line[512] = "";
+    FILE *file = fopen("/proc/self/status", "r");
+    text[0] = '\0';
+    while (file != NULL && text[0] == '\0' && fgets(line, sizeof line, file) != NULL)
+        if (strncmp(line, "Cpus_allowed_list:", 18) == 0)
+            snprintf(text, size, "%s", line + 18 + strspn(line + 18, " \t"));
+    if (file != NULL)
+        fclose(file);
+    text[strcspn(text, "\n")] = '\0';
+    return text;
+}
+
+/* The word in brackets of "always [madvise] never". */
+static const char *huge_pages(char *text, size_t size)
+{
+    char line[128];
+    const char *open = strchr(read_line(line, sizeof line, "/sys/kernel/mm/transparent_hugepage/enabled"), '[');
+    snprintf(text, size, "%s", open != NULL ? open + 1 : "");
+    text[strcspn(text, "]")] = '\0';
+    return text;
+}
+
+/* What else two runs must have in common to be compared. */
+static int add_fingerprint(json_t *context)
+{
+    char text[512];
+    int failed = json_object_set_new(
+        context, "governor",
+        json_string(read_line(text, sizeof text, "/sys/devices/system/cpu/cpu0/cpufreq/scaling_governor")));
+    failed |= json_object_set_new(context, "smt",
+                                  json_string(read_line(text, sizeof text, "/sys/devices/system/cpu/smt/control")));
+    failed |= json_object_set_new(context, "affinity", json_string(affinity(text, sizeof text)));
+    failed |= json_object_set_new(context, "huge_pages", json_string(huge_pages(text, sizeof text)));
+    failed |= json_object_set_new(context, "compiler", json_string(COMPILER " " __VERSION__));
+    failed |= json_object_set_new(context, "flags", json_string(BENCH_FLAGS));
+    return failed | json_object_set_new(context, "commit", json_string(BENCH_COMMIT));
+}
+
 static int add_google_keys(json_t *context, const bench_run *run, const char *program)
 {
     char host[256] = "", governor[64];
@@ -178,9 +235,15 @@ json_t *bench_context_json(const bench_run *run, const char *program)
     json_t *context = json_object();
     int failed = context == NULL || add_google_keys(context, run, program);
     failed |= json_object_update_new(context, gg_environment_json(&run->machine));
-    failed |= json_object_set_new(context, "compiler", json_string(__VERSION__));
+    failed |= json_object_set_new(context, "fma_peak_gflops", gg_json_number(bench_ceilings_peak(run->ceilings)));
+    failed |= json_object_set_new(context, "memory_gbps", gg_json_number(bench_ceilings_bandwidth(run->ceilings)));
+    failed |= json_object_set_new(context, "ceilings", ceilings(run));
+    failed |= add_fingerprint(context);
     failed |= json_object_set_new(context, "repetitions", json_integer(run->settings.repetitions));
     failed |= json_object_set_new(context, "min_time", json_real(run->settings.min_time));
+    for (int i = 0; i < run->settings.peer_count; i++)
+        failed |= json_object_set_new(context, run->settings.peers[i].name, json_string(run->settings.peers[i].about));
+    failed |= json_object_set_new(context, "interrupted", json_boolean(gg_interrupted()));
     failed |= json_object_set_new(context, "foreign_cpus", gg_json_number(run->foreign_cpus));
     failed |= json_object_set_new(context, "environment", environment_variables());
     if (failed == 0)

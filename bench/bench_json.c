@@ -3,10 +3,11 @@
  * "/raw" at the end. */
 #include <math.h>
 
+#include "bench_bootstrap.h"
 #include "bench_report.h"
 #include "bench_stats.h"
 
-static const double NANOSECONDS = 1e9;
+static const double NANOSECONDS = 1e9, CONFIDENCE = 0.95;
 
 typedef struct place {
     const bench_run *run;
@@ -23,7 +24,7 @@ static json_t *new_entry(const place *at, const char *aggregate)
     return json_pack("{s:s, s:i, s:i, s:s, s:s, s:i, s:i}", "name", name, "family_index", at->family,
                      "per_family_instance_index", 0, "run_name", series->name, "run_type",
                      aggregate[0] != '\0' ? "aggregate" : "iteration", "repetitions", series->count, "threads",
-                     at->run->settings.threads);
+                     at->result->threads);
 }
 
 static int add_times(json_t *entry, double real, double cpu)
@@ -37,7 +38,7 @@ static int append_sample(json_t *list, const place *at, int i)
 {
     json_t *entry = new_entry(at, "");
     int failed = json_object_set_new(entry, "repetition_index", json_integer(i));
-    failed |= json_object_set_new(entry, "iterations", json_integer(at->result->iterations));
+    failed |= json_object_set_new(entry, "iterations", json_integer(at->series->cold ? 1 : at->result->iterations));
     failed |= add_times(entry, NANOSECONDS * at->series->real[i], NANOSECONDS * at->series->cpu[i]);
     return failed | json_array_append_new(list, entry);
 }
@@ -60,15 +61,38 @@ static int set_counter(json_t *counters, const char *name, double value)
     return isfinite(value) ? json_object_set_new(counters, name, json_real(value)) : 0;
 }
 
+/* How sure the median is, and what lies far from the rest. */
+static int set_spread(json_t *counters, const bench_series *series)
+{
+    bench_interval interval;
+    const bench_outliers outliers = bench_count_outliers(series->real, series->count);
+    int failed = set_counter(counters, "iqr_fraction", bench_spread(series->real, series->count));
+    if (bench_bootstrap_median(&interval, series->real, series->count, CONFIDENCE, 1) != GG_OK)
+        return 1;
+    failed |= set_counter(counters, "median_low", NANOSECONDS * interval.low);
+    failed |= set_counter(counters, "median_high", NANOSECONDS * interval.high);
+    failed |= set_counter(counters, "outliers_mild", outliers.low_mild + outliers.high_mild);
+    return failed | set_counter(counters, "outliers_severe", outliers.low_severe + outliers.high_severe);
+}
+
 static json_t *new_counters(const place *at)
 {
     const bench_series *series = at->series;
     const double gflops = bench_gflops(at->result, series);
     json_t *counters = json_object();
     int failed = set_counter(counters, "gflops", gflops);
-    failed |= set_counter(counters, "peak_fraction", gflops / at->run->machine.fma_peak_gflops);
+    failed |= set_spread(counters, series);
+    failed |= set_counter(counters, "peak_fraction", gflops / bench_ceilings_peak(at->result->ceilings));
     failed |= set_counter(counters, "gbps", bench_gigabytes(at->result, series));
-    failed |= set_counter(counters, "iqr_fraction", bench_spread(series->real, series->count));
+    failed |= set_counter(counters, "roofline_fraction", bench_roofline(at->result, series));
+    failed |=
+        set_counter(counters, "intensity", bench_gflops(at->result, series) / bench_gigabytes(at->result, series));
+    failed |= set_counter(counters, "first_call", NANOSECONDS * series->first_call);
+    for (int i = 0; i < at->run->settings.peer_count && series == &at->result->series[0]; i++) {
+        char name[64];
+        snprintf(name, sizeof name, "ratio_%.50s", at->run->settings.peers[i].name);
+        failed |= set_counter(counters, name, bench_result_peer_ratio(at->result, &at->run->settings.peers[i]));
+    }
     if (series->variant >= 0) {
         failed |= set_counter(counters, "ratio_raw", bench_result_ratio(at->result, series));
         failed |= set_counter(counters, "allocations", bench_allocations(at->result, series));
@@ -115,7 +139,10 @@ json_t *bench_report_json(const bench_run *run, const char *program)
         const bench_result *result = &run->results[i];
         for (int j = 0; j < result->series_count && failed == 0; j++) {
             const place at = {run, result, &result->series[j], family++};
-            failed |= result->status == GG_OK ? append_series(list, &at) : append_failure(list, result, at.series);
+            if (result->status != GG_OK)
+                failed |= append_failure(list, result, at.series);
+            else if (at.series->count > 0)
+                failed |= append_series(list, &at);
         }
     }
     failed |= json_object_set_new(report, "context", context);

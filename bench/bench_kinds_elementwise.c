@@ -1,6 +1,21 @@
 /* bench_kinds_elementwise.c - work without a matrix product: activations, softmax, sums over rows, optimiser passes.
  * Its rate is that of memory: bytes counts every operand moved once. */
+#include <float.h>
+#include <math.h>
+#include <string.h>
+
 #include "bench_case.h"
+#include "bench_check.h"
+#include "reference_elementwise.h"
+#include "reference_softmax.h"
+#include "reference_update.h"
+
+/* Elements that are checked at a time. */
+enum { CHUNK = 1024 };
+
+/* Vector kernels keep within 4 units in the last place, a few of which meet in a term; exp carries the rounding of its
+ * argument along. */
+static const double BOUND = 16.0, BOUND_OF_EXP = 64.0;
 
 /* ---- y = f(x), dx = dy f'; size = n; option = gg_activation ---- */
 
@@ -36,8 +51,17 @@ static gg_status run_activation(bench_work *work)
 
 static gg_status check_activation(bench_work *work, int variant)
 {
-    const gg_status status = work->line->kind->variants[variant].run(work);
-    return status != GG_OK ? status : bench_check_finite("y", work->y, work->line->size[0]);
+    const int64_t n = work->line->size[0];
+    gg_status status = work->line->kind->variants[variant].run(work);
+    for (int64_t first = 0; first < n && status == GG_OK; first += CHUNK) {
+        double expected[CHUNK];
+        const int64_t count = n - first < CHUNK ? n - first : CHUNK;
+        for (int64_t i = 0; i < count; i++)
+            expected[i] =
+                reference_activation((gg_activation)work->line->option, (double)work->x[first + i], (double)slope);
+        status = bench_check_array("y", first, work->y + first, expected, NULL, count, BOUND);
+    }
+    return status;
 }
 
 const bench_kind bench_activation = {
@@ -58,8 +82,20 @@ static gg_status run_activation_gradient(bench_work *work)
 
 static gg_status check_gradient(bench_work *work, int variant)
 {
-    const gg_status status = work->line->kind->variants[variant].run(work);
-    return status != GG_OK ? status : bench_check_finite("dx", work->dx, work->line->size[0]);
+    const gg_activation f = (gg_activation)work->line->option;
+    const int64_t n = work->line->size[0];
+    gg_status status = work->line->kind->variants[variant].run(work);
+    for (int64_t first = 0; first < n && status == GG_OK; first += CHUNK) {
+        double expected[CHUNK], scale[CHUNK];
+        const int64_t count = n - first < CHUNK ? n - first : CHUNK;
+        for (int64_t i = 0; i < count; i++) {
+            const double dy = (double)work->dy[first + i], x = (double)work->x[first + i];
+            expected[i] = dy * reference_slope(f, x, (double)slope);
+            scale[i] = fabs(dy) * reference_slope_scale(f, x, (double)slope);
+        }
+        status = bench_check_array("dx", first, work->dx + first, expected, scale, count, BOUND);
+    }
+    return status;
 }
 
 const bench_kind bench_activation_gradient = {
@@ -105,11 +141,39 @@ static gg_status run_softmax(bench_work *work)
     return gg_softmax_backward(work->dx, work->dy, work->y, rows, cols);
 }
 
-static gg_status check_rows(bench_work *work, int variant)
+/* Sums over a row of terms of both signs are measured by the sum of their magnitudes. */
+static void softmax_backward_scale(double *scale, const double *dy, const double *y, int64_t cols)
+{
+    double sum = 0.0;
+    for (int64_t c = 0; c < cols; c++)
+        sum += fabs(dy[c] * y[c]);
+    for (int64_t c = 0; c < cols; c++)
+        scale[c] = fabs(y[c]) * (fabs(dy[c]) + sum);
+}
+
+static gg_status check_softmax(bench_work *work, int variant)
 {
     const int64_t rows = work->line->size[0], cols = work->line->size[1];
-    const gg_status status = work->line->kind->variants[variant].run(work);
-    return status != GG_OK ? status : bench_check_finite("the result", work->dx, rows * cols);
+    const bool forward = work->line->option == BENCH_FORWARD;
+    double *a = bench_take_zeros(work, cols), *b = bench_take_zeros(work, cols);
+    double *expected = bench_take_zeros(work, cols), *scale = bench_take_zeros(work, cols);
+    gg_status status = work->status;
+    if (status == GG_OK)
+        status = work->line->kind->variants[variant].run(work);
+    for (int64_t r = 0; r < rows && status == GG_OK; r++) {
+        for (int64_t c = 0; c < cols; c++) {
+            a[c] = (double)(forward ? work->x : work->dy)[r * cols + c];
+            b[c] = (double)work->y[r * cols + c];
+        }
+        if (forward)
+            reference_softmax(expected, a, 1, cols);
+        else
+            reference_softmax_backward(expected, a, b, 1, cols);
+        softmax_backward_scale(scale, a, b, cols);
+        status = bench_check_array("the result", r * cols, work->dx + r * cols, expected, forward ? NULL : scale, cols,
+                                   BOUND_OF_EXP);
+    }
+    return status;
 }
 
 const bench_kind bench_softmax = {
@@ -118,7 +182,7 @@ const bench_kind bench_softmax = {
     .variants = {{"", run_softmax}},
     .bytes = softmax_bytes,
     .open = open_rows,
-    .check = check_rows,
+    .check = check_softmax,
 };
 
 static double cross_entropy_bytes(const bench_case *line)
@@ -135,12 +199,32 @@ static gg_status run_cross_entropy(bench_work *work)
     return gg_softmax_cross_entropy(&loss, &counted, work->dx, work->x, work->labels, rows, cols, 1.0f / (float)rows);
 }
 
+static gg_status check_cross_entropy(bench_work *work, int variant)
+{
+    const int64_t rows = work->line->size[0], cols = work->line->size[1];
+    const double factor = (double)(1.0f / (float)rows);
+    double *x = bench_take_zeros(work, cols), *expected = bench_take_zeros(work, cols);
+    double *scale = bench_take_zeros(work, cols);
+    gg_status status = work->status;
+    if (status == GG_OK)
+        status = work->line->kind->variants[variant].run(work);
+    for (int64_t r = 0; r < rows && status == GG_OK; r++) {
+        for (int64_t c = 0; c < cols; c++)
+            x[c] = (double)work->x[r * cols + c];
+        reference_cross_entropy(expected, x, work->labels + r, 1, cols, factor);
+        for (int64_t c = 0; c < cols; c++)
+            scale[c] = fabs(expected[c]) + (c == work->labels[r] ? 2.0 * factor : 0.0);
+        status = bench_check_array("dx", r * cols, work->dx + r * cols, expected, scale, cols, BOUND_OF_EXP);
+    }
+    return status;
+}
+
 const bench_kind bench_cross_entropy = {
     .name = "softmax_cross_entropy",
     .variants = {{"", run_cross_entropy}},
     .bytes = cross_entropy_bytes,
     .open = open_rows,
-    .check = check_rows,
+    .check = check_cross_entropy,
 };
 
 static double sum_rows_bytes(const bench_case *line)
@@ -156,8 +240,14 @@ static gg_status run_sum_rows(bench_work *work)
 
 static gg_status check_sum_rows(bench_work *work, int variant)
 {
+    const int64_t rows = work->line->size[0], cols = work->line->size[1];
+    double *x = bench_check_doubles(work, work->x, rows * cols);
+    double *expected = bench_take_zeros(work, cols), *scale = bench_take_zeros(work, cols);
+    if (work->status != GG_OK)
+        return work->status;
+    reference_sum_rows(expected, scale, x, cols, rows, cols);
     const gg_status status = work->line->kind->variants[variant].run(work);
-    return status != GG_OK ? status : bench_check_finite("s", work->db, work->line->size[1]);
+    return status != GG_OK ? status : bench_check_array("s", 0, work->db, expected, scale, cols, BOUND);
 }
 
 const bench_kind bench_sum_rows = {
@@ -210,10 +300,55 @@ static gg_status run_optimizer(bench_work *work)
     return gg_fail(GG_ERR_INTERNAL, "bench: optimiser %d has no case", work->line->option);
 }
 
+/* The same step in double, on a few weights at a time. */
+typedef struct chunk {
+    double w[CHUNK], s[CHUNK], v[CHUNK], g[CHUNK], scale[CHUNK];
+} chunk;
+
+static void reference_step(const bench_work *work, chunk *c, int64_t n)
+{
+    const double lr = (double)1e-6f, epsilon = (double)1e-8f, beta1 = (double)0.9f, beta2 = (double)0.999f;
+    switch ((gg_optimizer_kind)work->line->option) {
+    case GG_SGD: reference_sgd(c->w, c->scale, c->g, n, lr, 0.0, 1.0); break;
+    case GG_MOMENTUM: reference_momentum(c->w, c->s, c->scale, c->g, n, lr, beta1, 0.0, 1.0, false); break;
+    case GG_NESTEROV: reference_momentum(c->w, c->s, c->scale, c->g, n, lr, beta1, 0.0, 1.0, true); break;
+    case GG_ADAGRAD: reference_adagrad(c->w, c->s, c->scale, c->g, n, lr, (double)1e-10f, 0.0, 1.0); break;
+    case GG_RMSPROP: reference_rmsprop(c->w, c->s, c->scale, c->g, n, lr, (double)0.99f, epsilon, 0.0, 1.0); break;
+    case GG_ADAM:
+    case GG_ADAMW: {
+        const bool decoupled = work->line->option == GG_ADAMW;
+        reference_adam(c->w, c->s, c->v, c->scale, c->g, n, lr, beta1, beta2, epsilon, decoupled ? (double)0.01f : 0.0,
+                       1.0, 1, decoupled);
+        break;
+    }
+    case GG_OPTIMIZER_COUNT: break;
+    }
+}
+
+/* Weights and states as they are before the step, to be compared with afterwards. */
 static gg_status check_optimizer(bench_work *work, int variant)
 {
-    const gg_status status = work->line->kind->variants[variant].run(work);
-    return status != GG_OK ? status : bench_check_finite("w", work->w, work->line->size[0]);
+    const int64_t n = work->line->size[0];
+    float *before = bench_take_data(work, 3 * n);
+    if (work->status != GG_OK)
+        return work->status;
+    memcpy(before, work->w, (size_t)n * sizeof *before);
+    memcpy(before + n, work->state1, (size_t)n * sizeof *before);
+    memcpy(before + 2 * n, work->state2, (size_t)n * sizeof *before);
+    gg_status status = work->line->kind->variants[variant].run(work);
+    for (int64_t first = 0; first < n && status == GG_OK; first += CHUNK) {
+        chunk c;
+        const int64_t count = n - first < CHUNK ? n - first : CHUNK;
+        for (int64_t i = 0; i < count; i++) {
+            c.w[i] = (double)before[first + i];
+            c.s[i] = (double)before[n + first + i];
+            c.v[i] = (double)before[2 * n + first + i];
+            c.g[i] = (double)work->dw[first + i];
+        }
+        reference_step(work, &c, count);
+        status = bench_check_array("w", first, work->w + first, c.w, c.scale, count, BOUND);
+    }
+    return status;
 }
 
 const bench_kind bench_optimizer = {

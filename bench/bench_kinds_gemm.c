@@ -42,7 +42,6 @@ static gg_status open_gemm(bench_work *work)
     if (work->status != GG_OK)
         return work->status;
     bench_add_raw(work, work->y, work->x, work->w, m, n, k, transposes_a(line), transposes_b(line));
-    work->raw_is_result = true;
     return gg_gemm_pack(work->packed, work->w, transposes_b(line) ? k : n, k, n,
                         transposes_b(line) ? GG_TRANSPOSE : GG_NO_TRANSPOSE);
 }
@@ -101,7 +100,6 @@ static gg_status open_batch(bench_work *work)
     raw->stride_c = m * n;
     raw->stride_a = m * k;
     raw->stride_b = k * n;
-    work->raw_is_result = true;
     return GG_OK;
 }
 
@@ -141,7 +139,6 @@ static gg_matmul_options layer_options(const bench_case *line)
 static void take_layer(bench_work *work)
 {
     const int64_t rows = work->line->size[0], in = work->line->size[1], out = work->line->size[2];
-    work->raw_is_result = true;
     work->x = bench_take_data(work, rows * in);
     work->w = bench_take_data(work, in * out);
     work->y = bench_take_data(work, rows * out);

@@ -1,7 +1,12 @@
 /* bench_kinds_network.c - layers forward and backward, and whole training steps. Beside each stand the cblas_sgemm
  * calls that its matrix products amount to: with a ratio of 1 or more, everything else, from the bias to the
  * optimiser, costs nothing. */
+#include <float.h>
+#include <math.h>
+
 #include "bench_case.h"
+#include "bench_check.h"
+#include "reference_layers.h"
 
 /* ---- affine, forward and backward; size = rows, in, out ---- */
 
@@ -30,7 +35,6 @@ static gg_status open_affine(bench_work *work)
     work->dx = bench_take_data(work, rows * in);
     work->dw = bench_take_data(work, in * out);
     work->db = bench_take_data(work, out);
-    work->raw_is_result = true;
     const bool in_out = work->line->option == BENCH_IN_OUT;
     bench_add_raw(work, work->y, work->x, work->w, rows, out, in, false, !in_out)->bias = work->bias;
     bench_add_raw(work, work->dx, work->dy, work->w, rows, in, out, false, in_out);
@@ -55,6 +59,21 @@ static gg_status run_affine(bench_work *work)
                               out, &options);
 }
 
+/* The products, and db = sum of the rows of dY. */
+static gg_status check_affine(bench_work *work, int variant)
+{
+    const int64_t rows = work->line->size[0], out = work->line->size[2];
+    double *expected = bench_take_zeros(work, out), *scale = bench_take_zeros(work, out);
+    gg_status status = work->status;
+    if (status == GG_OK)
+        status = bench_check_products(work, variant);
+    for (int64_t i = 0; i < rows * out && status == GG_OK; i++) {
+        expected[i % out] += (double)work->dy[i];
+        scale[i % out] += fabs((double)work->dy[i]);
+    }
+    return status != GG_OK ? status : bench_check_array("db", 0, work->db, expected, scale, out, REFERENCE_BOUND);
+}
+
 const bench_kind bench_affine = {
     .name = "affine",
     .options = layouts,
@@ -63,6 +82,7 @@ const bench_kind bench_affine = {
     .flops = affine_flops,
     .bytes = affine_bytes,
     .open = open_affine,
+    .check = check_affine,
 };
 
 /* ---- a training step of a perceptron; size = batch, inputs, hidden ..., classes ---- */
@@ -149,22 +169,96 @@ static gg_status run_network(bench_work *work)
     return status == GG_OK ? gg_optimizer_step(work->optimizer, RATE) : status;
 }
 
-/* A fixed batch is being learnt by heart: its loss must fall. */
+/* ---- the same network in double ---- */
+
+typedef struct reference_network {
+    reference_pass affine[BENCH_MOST_SIZES], loss;
+    double *gradients[BENCH_MOST_SIZES][2]; /* W, b */
+    int layers;
+} reference_network;
+
+/* Parameter `which` (0: W, 1: b) of affine layer i as double. */
+static double *parameter(bench_work *work, int i, int which)
+{
+    gg_parameter p;
+    if (gg_model_parameter(work->model, 2 * i + which, &p) != GG_OK)
+        return NULL;
+    return bench_check_doubles(work, gg_model_parameters(work->model) + p.offset, p.size);
+}
+
+static gg_status take_reference(bench_work *work, reference_network *net)
+{
+    const bench_case *line = work->line;
+    const int64_t batch = line->size[0];
+    double *x = bench_check_doubles(work, work->x, batch * line->size[1]), *dx = NULL;
+    net->layers = network_layers(line);
+    for (int i = 0; i < net->layers; i++) {
+        const int64_t in = line->size[i + 1], out = line->size[i + 2];
+        const bool last = i + 1 == net->layers;
+        reference_pass *p = &net->affine[i];
+        *p = (reference_pass){.rows = batch, .columns = in, .out = out, .x = {x}};
+        p->activation = last ? GG_IDENTITY : line->option == BENCH_SIGMOID_SGD ? GG_SIGMOID : GG_RELU;
+        p->w = parameter(work, i, 0);
+        p->b = parameter(work, i, 1);
+        p->dw = net->gradients[i][0] = bench_take_zeros(work, in * out);
+        p->db = net->gradients[i][1] = bench_take_zeros(work, out);
+        p->dx[0] = i > 0 ? dx : bench_take_zeros(work, batch * in);
+        p->y = x = bench_take_zeros(work, batch * out);
+        p->dy = dx = bench_take_zeros(work, batch * out);
+    }
+    net->loss = (reference_pass){.rows = batch, .columns = line->size[net->layers + 1], .x = {x}, .dx = {dx}};
+    net->loss.labels = work->labels;
+    net->loss.y = bench_take_zeros(work, 1);
+    double *one = bench_take_zeros(work, 1);
+    if (one != NULL)
+        *one = 1.0;
+    net->loss.dy = one;
+    return work->status;
+}
+
+static void run_reference(const reference_network *net)
+{
+    for (int i = 0; i < net->layers; i++)
+        reference_affine.forward(&net->affine[i]);
+    reference_softmax_with_loss.forward(&net->loss);
+    reference_softmax_with_loss.backward(&net->loss);
+    for (int i = net->layers - 1; i >= 0; i--)
+        reference_affine.backward(&net->affine[i]);
+}
+
+/* Errors of all layers add up, and a ReLU near 0 may fall to either side: gradients are held to a ten-thousandth of the
+ * largest of their parameter. */
+static gg_status compare_gradients(bench_work *work, const reference_network *net)
+{
+    const double bound = 1e-4 / (double)FLT_EPSILON;
+    gg_status status = GG_OK;
+    for (int i = 0; i < 2 * net->layers && status == GG_OK; i++) {
+        gg_parameter p = {0};
+        status = gg_model_parameter(work->model, i, &p);
+        const double *expected = net->gradients[i / 2][i % 2];
+        double largest = 0.0;
+        for (int64_t j = 0; j < p.size; j++)
+            largest = fmax(largest, fabs(expected[j]));
+        for (int64_t j = 0; j < p.size && status == GG_OK; j++)
+            status = bench_check_array(p.name, j, gg_model_gradients(work->model) + p.offset + j, expected + j,
+                                       &largest, 1, bound);
+    }
+    return status;
+}
+
+/* Loss and gradients of the first step. */
 static gg_status check_network(bench_work *work, int variant)
 {
-    enum { STEPS = 10 };
-    double before = 0.0;
-    for (int i = 0; i < STEPS; i++) {
-        const gg_status status = work->line->kind->variants[variant].run(work);
-        if (status != GG_OK)
-            return status;
-        if (i == 0)
-            before = gg_model_loss(work->model);
-    }
-    const double after = gg_model_loss(work->model);
-    if (!(after < before))
-        return gg_fail(GG_ERR_NUMERIC, "the loss went from %g to %g in %d steps", before, after, STEPS);
-    return GG_OK;
+    reference_network net = {.layers = 0};
+    gg_status status = take_reference(work, &net);
+    if (status != GG_OK)
+        return status;
+    run_reference(&net);
+    status = work->line->kind->variants[variant].run(work);
+    const float loss = (float)gg_model_loss(work->model);
+    if (status == GG_OK)
+        status = bench_check_array("loss", 0, &loss, net.loss.y, NULL, 1, 1e-5 / (double)FLT_EPSILON);
+    return status != GG_OK ? status : compare_gradients(work, &net);
 }
 
 static void close_network(bench_work *work)

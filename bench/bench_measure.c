@@ -8,6 +8,8 @@
 #include <sys/resource.h>
 #include <time.h>
 
+#include "bench_check.h"
+#include "bench_cold.h"
 #include "bench_stats.h"
 #include "machine.h"
 
@@ -24,35 +26,71 @@ static double patience = 5.0;
 /* How long idle threads spin before they sleep: OpenBLAS's own up to 2^26 cycles, libgomp's a few milliseconds. */
 static const double THREADS_REST = 0.03;
 
+/* And before a peer's turn: our own that wait for work sleep by then. */
+static const double PEERS_REST = 0.01;
+
 /* Samples in a row from one variant where changing it costs THREADS_REST. */
 enum { ROUNDS_BETWEEN_RESTS = 7 };
 
-const bench_series *bench_result_raw(const bench_result *result)
+const bench_series *bench_result_raw(const bench_result *result, bool cold)
 {
     for (int i = 0; i < result->series_count; i++)
-        if (result->series[i].variant < 0)
+        if (result->series[i].variant == BENCH_RAW && result->series[i].cold == cold)
             return &result->series[i];
     return NULL;
 }
 
 double bench_result_ratio(const bench_result *result, const bench_series *series)
 {
-    const bench_series *raw = bench_result_raw(result);
+    const bench_series *raw = bench_result_raw(result, series->cold);
     return raw != NULL ? bench_paired_ratio(raw->real, series->real, series->count) : NAN;
 }
 
-gg_status bench_result_add(bench_result *result, int variant, const bench_settings *settings)
+gg_status bench_result_add(bench_result *result, int variant, bool cold, const bench_settings *settings)
 {
     bench_series *series = &result->series[result->series_count];
     void *memory;
     const gg_status status = gg_alloc(&memory, 2 * (size_t)settings->repetitions * sizeof(double));
     if (status != GG_OK)
         return status;
-    *series = (bench_series){.variant = variant, .real = memory};
+    *series = (bench_series){.variant = variant, .cold = cold, .first_call = (double)NAN, .real = memory};
     series->cpu = series->real + settings->repetitions;
-    bench_case_name(series->name, result->line, variant < 0 ? "raw" : result->line->kind->variants[variant].name);
+    bench_case_name(series->name, result->line,
+                    variant == BENCH_RAW ? "raw" : result->line->kind->variants[variant].name);
+    const size_t length = strlen(series->name), room = sizeof series->name - length;
+    if (settings->thread_counts > 1)
+        snprintf(series->name + length, room, "%s/threads:%d", cold ? "/cold" : "", result->threads);
+    else
+        snprintf(series->name + length, room, "%s", cold ? "/cold" : "");
     result->series_count++;
     return GG_OK;
+}
+
+gg_status bench_result_add_peer(bench_result *result, bench_peer *peer, const bench_settings *settings)
+{
+    char name[BENCH_NAME_BYTES], own[BENCH_NAME_BYTES];
+    bench_case_name(name, result->line, result->line->kind->variants[0].name);
+    if (!bench_peer_has(peer, name, own, sizeof own))
+        return GG_OK;
+    const gg_status status = bench_result_add(result, BENCH_RAW, false, settings);
+    if (status != GG_OK)
+        return status;
+    bench_series *series = &result->series[result->series_count - 1];
+    series->variant = BENCH_PEER;
+    series->peer = peer;
+    memcpy(series->peer_case, own, sizeof own);
+    snprintf(series->name, sizeof series->name, "%.80s/%.14s", name, peer->name);
+    return GG_OK;
+}
+
+double bench_result_peer_ratio(const bench_result *result, const bench_peer *peer)
+{
+    for (int i = 0; i < result->series_count; i++) {
+        const bench_series *series = &result->series[i];
+        if (series->peer == peer && series->count == result->series[0].count && series->count > 0)
+            return bench_paired_ratio(series->real, result->series[0].real, series->count);
+    }
+    return NAN;
 }
 
 void bench_result_free(bench_result *result)
@@ -90,8 +128,56 @@ static double time_repetitions(bench_work *work, int variant, int64_t iterations
     return status == GG_OK ? end - start : (double)NAN;
 }
 
-static void take_sample(bench_work *work, bench_series *series, int64_t iterations)
+/* Awake: after a sleep of all threads some schedulers start them together on one CPU and take long to part them. */
+static void rest_for(double seconds)
 {
+    const double end = gg_seconds_now() + seconds;
+    while (gg_seconds_now() < end)
+        continue;
+}
+
+/* A peer that fails is out of this case: what it gave until then is dropped. */
+static void drop_peer(bench_series *series)
+{
+    fprintf(stderr, "\nnote: %s: %s\n", series->name, gg_error_message());
+    series->peer_case[0] = '\0';
+    series->count = 0;
+}
+
+static void take_from_peer(bench_series *series, int64_t iterations)
+{
+    double seconds = 0.0;
+    if (series->peer_case[0] == '\0')
+        return;
+    rest_for(PEERS_REST);
+    if (bench_peer_take(series->peer, (long)iterations, &seconds) != GG_OK) {
+        drop_peer(series);
+        return;
+    }
+    series->real[series->count] = series->cpu[series->count] = seconds;
+    series->count++;
+}
+
+static void open_peers(bench_result *result)
+{
+    for (int i = 0; i < result->series_count; i++) {
+        bench_series *series = &result->series[i];
+        double seconds = 0.0;
+        if (series->variant == BENCH_PEER && series->peer_case[0] != '\0'
+            && bench_peer_open(series->peer, series->peer_case, &seconds) != GG_OK)
+            drop_peer(series);
+    }
+}
+
+static void take_sample(bench_work *work, bench_series *series, int64_t warm_iterations)
+{
+    const int64_t iterations = series->cold ? 1 : warm_iterations;
+    if (series->variant == BENCH_PEER) {
+        take_from_peer(series, iterations);
+        return;
+    }
+    if (series->cold)
+        bench_cold_flush(work);
     const uint64_t allocations = gg_allocation_count();
     const double cpu = process_seconds();
     series->real[series->count] = time_repetitions(work, series->variant, iterations) / (double)iterations;
@@ -102,20 +188,12 @@ static void take_sample(bench_work *work, bench_series *series, int64_t iteratio
 
 /* ---- a visit ---- */
 
-/* Awake: after a sleep of all threads some schedulers start them together on one CPU and take long to part them. */
-static void rest(void)
-{
-    const double end = gg_seconds_now() + THREADS_REST;
-    while (gg_seconds_now() < end)
-        continue;
-}
-
 static void enter(const bench_series *series)
 {
     static bool was_raw;
-    const bool is_raw = series->variant < 0;
+    const bool is_raw = series->variant == BENCH_RAW;
     if (bench_raw_own_threads() && is_raw != was_raw)
-        rest();
+        rest_for(THREADS_REST);
     was_raw = is_raw;
     if (is_raw)
         bench_raw_enter();
@@ -123,7 +201,7 @@ static void enter(const bench_series *series)
 
 static void leave(const bench_series *series)
 {
-    if (series->variant < 0)
+    if (series->variant == BENCH_RAW)
         bench_raw_leave();
 }
 
@@ -169,6 +247,8 @@ static void warm_up_all(bench_result *result, bench_work *work, const bench_sett
 {
     double fastest = INFINITY;
     for (int i = 0; i < result->series_count; i++) {
+        if (result->series[i].variant == BENCH_PEER)
+            continue;
         enter(&result->series[i]);
         fastest = fmin(fastest, warm_up(work, result->series[i].variant));
         leave(&result->series[i]);
@@ -180,19 +260,19 @@ static void warm_up_all(bench_result *result, bench_work *work, const bench_sett
 static gg_status take_rounds(bench_result *result, bench_work *work, int rounds, bench_random *random)
 {
     const int burst = bench_raw_own_threads() ? ROUNDS_BETWEEN_RESTS : 1;
-    int order[BENCH_MOST_VARIANTS + 1];
+    int order[BENCH_MOST_SERIES];
     for (int done = 0; done < rounds; done += burst) {
         const int samples = rounds - done < burst ? rounds - done : burst;
         bench_random_order(random, order, result->series_count);
         for (int i = 0; i < result->series_count; i++) {
             bench_series *series = &result->series[order[i]];
             enter(series);
-            if (burst > 1)
+            if (burst > 1 && series->variant != BENCH_PEER)
                 (void)warm_up(work, series->variant);
             for (int j = 0; j < samples; j++)
                 take_sample(work, series, result->iterations);
             leave(series);
-            if (isnan(series->real[series->count - 1]))
+            if (series->count > 0 && isnan(series->real[series->count - 1]))
                 return GG_ERR_INTERNAL;
         }
     }
@@ -205,11 +285,40 @@ static gg_status check(bench_result *result, bench_work *work)
     gg_status status = GG_OK;
     for (int i = 0; i < result->series_count && status == GG_OK; i++) {
         const int variant = result->series[i].variant;
-        if (variant >= 0 && own_check != NULL)
-            status = own_check(work, variant);
-        else if (variant >= 0 && work->raw_is_result && bench_raw_found())
-            status = bench_check_products(work, variant);
+        if (variant >= 0)
+            status = own_check != NULL ? own_check(work, variant) : bench_check_products(work, variant);
     }
+    return status;
+}
+
+/* Before anything else of the case has run: plans are made, scratch is taken, code is read from disk. */
+static gg_status call_first(bench_result *result, bench_work *work)
+{
+    for (int i = 0; i < result->series_count; i++) {
+        bench_series *series = &result->series[i];
+        if (series->variant < 0 || series->cold)
+            continue;
+        series->first_call = time_repetitions(work, series->variant, 1);
+        if (isnan(series->first_call))
+            return GG_ERR_INTERNAL;
+    }
+    return GG_OK;
+}
+
+/* A training step changes what it is checked by: there the check comes first, and no call is the first. */
+static gg_status check_and_call(bench_result *result, bench_work *work)
+{
+    gg_status status = work->model == NULL ? call_first(result, work) : GG_OK;
+    return status == GG_OK ? check(result, work) : status;
+}
+
+static gg_status use_threads(int threads)
+{
+    if (threads == gg_threads())
+        return GG_OK;
+    const gg_status status = gg_set_threads(threads);
+    if (status == GG_OK)
+        bench_raw_start(threads);
     return status;
 }
 
@@ -226,14 +335,17 @@ void bench_visit(bench_result *result, const bench_settings *settings, bench_ran
         return;
     const int before = settings->repetitions * result->visits / settings->visits;
     const int after = settings->repetitions * (result->visits + 1) / settings->visits;
-    gg_status status = bench_work_open(&work, result->line);
+    gg_status status = use_threads(result->threads);
+    if (status == GG_OK)
+        status = bench_work_open(&work, result->line);
     if (status != GG_OK) {
         note_failure(result, status);
         return;
     }
     if (result->visits == 0)
-        status = check(result, &work);
+        status = check_and_call(result, &work);
     if (status == GG_OK) {
+        open_peers(result);
         warm_up_all(result, &work, settings);
         status = take_rounds(result, &work, after - before, random);
     }

@@ -11,28 +11,44 @@
 #include <stdint.h>
 
 #include "bench_case.h"
+#include "bench_ceilings.h"
+#include "bench_peers.h"
 #include "bench_random.h"
 
+enum { BENCH_MOST_THREAD_COUNTS = 8, BENCH_MOST_SERIES = 2 * (BENCH_MOST_VARIANTS + 1) + BENCH_MOST_PEERS };
+
 typedef struct bench_settings {
-    int threads;
-    int repetitions; /* samples of a variant, over all visits together */
-    int visits;      /* of a case */
-    double min_time; /* seconds that these samples take together, at least */
-    bool raw;        /* time the raw calls as well */
+    int threads[BENCH_MOST_THREAD_COUNTS], thread_counts; /* each case is measured with each */
+    int repetitions;                                      /* samples of a variant, over all visits together */
+    int visits;                                           /* of a case */
+    double min_time;                                      /* seconds that these samples take together, at least */
+    bool raw;                                             /* time the raw calls as well */
+    bool cold;                                            /* and everything once more with its data out of the caches */
+    bench_peer *peers;
+    int peer_count;
 } bench_settings;
 
-/* The samples of one variant of a case, or of its raw calls. */
+/* Series that are no variants: the raw calls, the same work by somebody else. */
+enum { BENCH_RAW = -1, BENCH_PEER = -2 };
+
+/* The samples of one variant of a case, of its raw calls, or of a peer. */
 typedef struct bench_series {
     char name[BENCH_NAME_BYTES]; /* of the case and the variant */
-    int variant;                 /* its number in the kind; -1: the raw calls */
-    double *real, *cpu;          /* count samples each: seconds of a repetition, by the wall and of the whole process */
+    int variant;                 /* its number in the kind; BENCH_RAW, BENCH_PEER */
+    bench_peer *peer;            /* of a series of BENCH_PEER */
+    char peer_case[BENCH_NAME_BYTES];
+    bool cold;          /* data flushed from the caches before each sample, which is one repetition */
+    double first_call;  /* seconds of the first call of all; NaN where it was not the first */
+    double *real, *cpu; /* count samples each: seconds of a repetition, by the wall and of the whole process */
     int count;
     uint64_t allocations; /* during all samples */
 } bench_series;
 
 typedef struct bench_result {
     const bench_case *line;
-    bench_series series[BENCH_MOST_VARIANTS + 1];
+    int threads;
+    const bench_ceilings *ceilings; /* with these threads */
+    bench_series series[BENCH_MOST_SERIES];
     int series_count;
     int64_t iterations; /* repetitions in a sample; 0: not calibrated yet */
     int visits;         /* made so far */
@@ -40,14 +56,20 @@ typedef struct bench_result {
     char message[512];
 } bench_result;
 
-/* The series of raw calls, or NULL. */
-const bench_series *bench_result_raw(const bench_result *result);
+/* The series of raw calls, from warm or from cold caches, or NULL. */
+const bench_series *bench_result_raw(const bench_result *result, bool cold);
 
 /* raw / series, the median over rounds: above 1 the series is the faster one. NaN without raw samples. */
 double bench_result_ratio(const bench_result *result, const bench_series *series);
 
-/* Reserve room for the samples of a variant and for those of the raw calls. */
-gg_status bench_result_add(bench_result *result, int variant, const bench_settings *settings);
+/* peer / the first variant, median over rounds: above 1 we are faster. NaN without samples of that peer. */
+double bench_result_peer_ratio(const bench_result *result, const bench_peer *peer);
+
+/* Reserve room for the samples of a peer, if it has such a case. */
+gg_status bench_result_add_peer(bench_result *result, bench_peer *peer, const bench_settings *settings);
+
+/* Reserve room for the samples of a variant or of BENCH_RAW. */
+gg_status bench_result_add(bench_result *result, int variant, bool cold, const bench_settings *settings);
 void bench_result_free(bench_result *result);
 
 /* Visit the case: its next share of samples. What goes wrong is noted in the result. */

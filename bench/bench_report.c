@@ -4,6 +4,7 @@
 #include <math.h>
 #include <string.h>
 
+#include "bench_bootstrap.h"
 #include "bench_stats.h"
 
 /* What the project asks of every row that has raw calls beside it. */
@@ -19,6 +20,14 @@ double bench_gigabytes(const bench_result *result, const bench_series *series)
 {
     double (*bytes)(const bench_case *) = result->line->kind->bytes;
     return bytes != NULL ? 1e-9 * bytes(result->line) / bench_median(series->real, series->count) : (double)NAN;
+}
+
+double bench_roofline(const bench_result *result, const bench_series *series)
+{
+    const bench_kind *kind = result->line->kind;
+    const double flops = kind->flops != NULL ? kind->flops(result->line) : (double)NAN;
+    const double bytes = kind->bytes != NULL ? kind->bytes(result->line) : (double)NAN;
+    return bench_ceilings_least_seconds(result->ceilings, flops, bytes) / bench_median(series->real, series->count);
 }
 
 double bench_allocations(const bench_result *result, const bench_series *series)
@@ -54,20 +63,40 @@ static int name_width(const bench_run *run)
     return (int)width;
 }
 
-static void print_row(FILE *out, const bench_run *run, int width, const bench_result *result,
-                      const bench_series *series)
+/* Half the 95 % interval of the median, as a share of the median. */
+static double half_interval(const bench_series *series)
 {
-    const bench_series *raw = bench_result_raw(result);
+    bench_interval interval;
+    if (bench_bootstrap_median(&interval, series->real, series->count, 0.95, 1) != GG_OK)
+        return NAN;
+    return 0.5 * (interval.high - interval.low) / bench_median(series->real, series->count);
+}
+
+static int outliers(const bench_series *series)
+{
+    const bench_outliers found = bench_count_outliers(series->real, series->count);
+    return found.low_mild + found.low_severe + found.high_mild + found.high_severe;
+}
+
+static void print_row(FILE *out, int width, const bench_result *result, const bench_series *series)
+{
+    const bench_series *raw = bench_result_raw(result, series->cold);
     const double gflops = bench_gflops(result, series);
     fprintf(out, "%-*s", width, series->name);
     print_time(out, bench_median(series->real, series->count));
-    print_number(out, 5, 1, 100.0 * bench_spread(series->real, series->count), "%");
+    print_number(out, 5, 1, 100.0 * half_interval(series), "%");
+    fprintf(out, " %3d", outliers(series));
     print_number(out, 8, 1, gflops, "");
-    print_number(out, 5, 1, 100.0 * gflops / run->machine.fma_peak_gflops, "%");
+    print_number(out, 5, 1, 100.0 * gflops / bench_ceilings_peak(result->ceilings), "%");
     print_number(out, 7, 1, bench_gigabytes(result, series), "");
+    print_number(out, 5, 0, 100.0 * bench_roofline(result, series), "%");
     print_number(out, 8, 1, raw != NULL ? bench_gflops(result, raw) : (double)NAN, "");
     print_number(out, 6, 2, bench_result_ratio(result, series), "");
     print_number(out, 6, 2, bench_allocations(result, series), "");
+    for (int i = 0; i < result->series_count; i++)
+        if (result->series[i].variant == BENCH_PEER && series == &result->series[0] && result->series[i].count > 0)
+            fprintf(out, "  %s %.2f", result->series[i].peer->name,
+                    bench_result_peer_ratio(result, result->series[i].peer));
     fputc('\n', out);
 }
 
@@ -86,7 +115,7 @@ typedef struct summary {
     const char *worst_name;
 } summary;
 
-static void add_row(summary *sum, const bench_run *run, const bench_result *result, const bench_series *series)
+static void add_row(summary *sum, const bench_result *result, const bench_series *series)
 {
     const double ratio = bench_result_ratio(result, series);
     if (!isfinite(ratio))
@@ -94,7 +123,7 @@ static void add_row(summary *sum, const bench_run *run, const bench_result *resu
     sum->rows++;
     sum->below += ratio < LEAST_RATIO;
     sum->log_ratios += log(ratio);
-    sum->log_fractions += log(bench_gflops(result, series) / run->machine.fma_peak_gflops);
+    sum->log_fractions += log(bench_gflops(result, series) / bench_ceilings_peak(result->ceilings));
     if (sum->worst_name == NULL || ratio < sum->worst) {
         sum->worst = ratio;
         sum->worst_name = series->name;
@@ -109,10 +138,10 @@ static void print_summary(FILE *out, const summary *sum)
                 sum->worst_name, LEAST_RATIO, sum->below);
 }
 
-static const bench_series *find_series(const bench_result *result, int variant)
+static const bench_series *find_series(const bench_result *result, int variant, bool cold)
 {
     for (int i = 0; i < result->series_count; i++)
-        if (result->series[i].variant == variant)
+        if (result->series[i].variant == variant && result->series[i].cold == cold)
             return &result->series[i];
     return NULL;
 }
@@ -122,32 +151,33 @@ static bool same_group(const bench_result *a, const bench_result *b)
     return strcmp(a->line->suite, b->line->suite) == 0 && strcmp(a->line->group, b->line->group) == 0;
 }
 
-static void print_heading(FILE *out, int width, const bench_result *first, int variant)
+static void print_heading(FILE *out, int width, const bench_result *first, int variant, bool cold)
 {
     const char *name = variant > 0 ? first->line->kind->variants[variant].name : "";
-    fprintf(out, "\n%s: %s%s%s\n", first->line->suite, first->line->group, name[0] != '\0' ? ", " : "", name);
-    fprintf(out, "%-*s %11s %6s %8s %6s %7s %8s %6s %6s\n", width, "case", "time", "iqr", "GFLOP/s", "peak", "GB/s",
-            "raw GF/s", "ratio", "allocs");
+    fprintf(out, "\n%s: %s%s%s%s\n", first->line->suite, first->line->group, name[0] != '\0' ? ", " : "", name,
+            cold ? ", from cold caches" : "");
+    fprintf(out, "%-*s %11s %6s %3s %8s %6s %7s %6s %8s %6s %6s\n", width, "case", "time", "+-", "out", "GFLOP/s",
+            "peak", "GB/s", "roof", "raw GF/s", "ratio", "allocs");
 }
 
-static void print_group(FILE *out, const bench_run *run, int first, int variant, int width)
+static void print_group(FILE *out, const bench_run *run, int first, int variant, bool cold, int width)
 {
     summary sum = {0};
     bool headed = false;
     for (int i = first; i < run->count; i++) {
         const bench_result *result = &run->results[i];
-        const bench_series *series = find_series(result, variant);
+        const bench_series *series = find_series(result, variant, cold);
         if (!same_group(result, &run->results[first]) || series == NULL)
             continue;
         if (!headed)
-            print_heading(out, width, result, variant);
+            print_heading(out, width, result, variant, cold);
         headed = true;
         if (result->status != GG_OK) {
             print_failure(out, width, result);
             continue;
         }
-        print_row(out, run, width, result, series);
-        add_row(&sum, run, result, series);
+        print_row(out, width, result, series);
+        add_row(&sum, result, series);
     }
     print_summary(out, &sum);
 }
@@ -161,6 +191,14 @@ static void print_load(FILE *out, const bench_run *run)
                 run->foreign_cpus);
 }
 
+static void print_ceilings(FILE *out, const bench_ceilings *ceilings)
+{
+    fprintf(out,
+            "%d thread%s: FMA peak %.0f GFLOP/s, memory %.1f GB/s, best of %d looks; the lowest peak was %.0f %%\n",
+            ceilings->threads, ceilings->threads == 1 ? "" : "s", bench_ceilings_peak(ceilings),
+            bench_ceilings_bandwidth(ceilings), ceilings->looks, 100.0 * bench_ceilings_steadiness(ceilings));
+}
+
 void bench_report_print(FILE *out, const bench_run *run)
 {
     const int width = name_width(run);
@@ -169,13 +207,21 @@ void bench_report_print(FILE *out, const bench_run *run)
         for (int j = 0; j < i && !seen; j++)
             seen = same_group(&run->results[i], &run->results[j]);
         for (int variant = 0; variant < BENCH_MOST_VARIANTS && !seen; variant++)
-            print_group(out, run, i, variant, width);
+            for (int cold = 0; cold < 2; cold++)
+                print_group(out, run, i, variant, cold == 1, width);
     }
-    fprintf(out,
-            "\ntime: median of %d samples; iqr: upper minus lower quartile; peak: share of the FMA peak, %.0f GFLOP/s\n"
-            "with %d thread%s; raw: the cblas_sgemm calls of the same shapes, in the same turns; ratio: raw / time;\n"
-            "allocs: for each repetition\n",
-            run->settings.repetitions, run->machine.fma_peak_gflops, run->settings.threads,
-            run->settings.threads == 1 ? "" : "s");
+    fprintf(
+        out,
+        "\ntime: median of %d samples; +-: half its 95 %% interval (bootstrap); out: outliers among them (Tukey); "
+        "peak:\n"
+        "share of the FMA peak; roof: share of what the roofline allows (above 100 %% from caches faster than\n"
+        "memory); raw: the cblas_sgemm calls of the same shapes, in the same turns; ratio: raw / time; allocs: for\n"
+        "each repetition\n",
+        run->settings.repetitions);
+    for (int i = 0; i < run->settings.peer_count; i++)
+        fprintf(out, "%s: times as fast as %s, in the same turns\n", run->settings.peers[i].name,
+                run->settings.peers[i].about);
+    for (int i = 0; i < run->settings.thread_counts; i++)
+        print_ceilings(out, &run->ceilings[i]);
     print_load(out, run);
 }

@@ -11,8 +11,9 @@
 
 typedef struct bench_run {
     bench_settings settings;
-    gg_environment machine; /* measured before the first case; the FMA peak again after the last, the larger counts */
-    bench_result *results;  /* in the order of the table */
+    gg_environment machine;
+    bench_ceilings ceilings[BENCH_MOST_THREAD_COUNTS]; /* one for each number of threads */
+    bench_result *results;                             /* in the order of the table, for each number of threads */
     int count;
     double foreign_cpus; /* bench_load.h, over all samples */
 } bench_run;
@@ -20,6 +21,10 @@ typedef struct bench_run {
 /* Rates at the median time; NaN where they mean nothing. */
 double bench_gflops(const bench_result *result, const bench_series *series);
 double bench_gigabytes(const bench_result *result, const bench_series *series);
+
+/* The least time that the ceilings allow, as a share of the median: the roofline. Above 1 where operands come from
+ * caches that are faster than memory; NaN for what has neither operations nor bytes. */
+double bench_roofline(const bench_result *result, const bench_series *series);
 
 /* Allocations of one repetition. */
 double bench_allocations(const bench_result *result, const bench_series *series);

@@ -1,5 +1,4 @@
-/* bench_work.c - opening and closing a case: its name, its data, and the check of its products against raw ones. */
-#include <math.h>
+/* bench_work.c - opening and closing a case: its name and its data. */
 #include <stdio.h>
 #include <string.h>
 
@@ -40,7 +39,7 @@ static void *take_bytes(bench_work *work, int64_t count, size_t size)
     if (work->status == GG_OK)
         work->status = gg_alloc(&buffer, (size_t)count * size);
     if (buffer != NULL)
-        work->buffers[work->buffer_count++] = buffer;
+        work->buffers[work->buffer_count++] = (bench_buffer){buffer, (size_t)count * size};
     return buffer;
 }
 
@@ -70,6 +69,14 @@ float *bench_take(bench_work *work, int64_t floats, float low, float high)
 float *bench_take_data(bench_work *work, int64_t floats)
 {
     return bench_take(work, floats, -1.0f, 1.0f);
+}
+
+double *bench_take_zeros(bench_work *work, int64_t count)
+{
+    double *data = take_bytes(work, count, sizeof *data);
+    if (data != NULL)
+        memset(data, 0, (size_t)count * sizeof *data);
+    return data;
 }
 
 int32_t *bench_take_labels(bench_work *work, int64_t count, int64_t classes)
@@ -113,75 +120,5 @@ void bench_work_close(bench_work *work)
     if (work->line->kind->close != NULL)
         work->line->kind->close(work);
     while (work->buffer_count > 0)
-        gg_free(work->buffers[--work->buffer_count]);
-}
-
-/* ---- checks ---- */
-
-/* Both sums of k products are within 16 eps sum |a||b| of the exact one (the bound that LAPACK's tests use). Both
- * factors are uniform in [-1, 1), so sum |a||b| is about k/4, and below k/4 + 4 sqrt(k) (18 deviations) everywhere. */
-static float tolerance(int k)
-{
-    const float eps = 0x1p-24f;
-    return 2.0f * 16.0f * eps * (0.25f * (float)k + 4.0f * sqrtf((float)k) + 1.0f);
-}
-
-static int64_t result_floats(const bench_sgemm *product)
-{
-    return (int64_t)(product->count - 1) * product->stride_c + (int64_t)product->m * product->n;
-}
-
-static gg_status compare(const bench_sgemm *product, const float *expected)
-{
-    const float allowed = tolerance(product->k);
-    const int64_t floats = result_floats(product);
-    for (int64_t i = 0; i < floats; i++) {
-        const float bias = product->bias != NULL ? product->bias[i % product->n] : 0.0f;
-        const float difference = fabsf(product->c[i] - (expected[i] + bias));
-        if (!(difference <= allowed))
-            return gg_fail(GG_ERR_NUMERIC, "element (%lld, %lld) of product %d x %d x %d is %g, raw cblas_sgemm has %g",
-                           (long long)(i / product->n), (long long)(i % product->n), product->m, product->n, product->k,
-                           (double)product->c[i], (double)(expected[i] + bias));
-    }
-    return GG_OK;
-}
-
-/* The raw results, moved to arrays of their own; where the variant shall put the same is filled with NaN. */
-static gg_status keep_raw_results(bench_work *work, void **kept)
-{
-    bench_raw_enter();
-    for (int i = 0; i < work->raw_count; i++)
-        bench_raw_run(&work->raw[i]);
-    bench_raw_leave();
-    for (int i = 0; i < work->raw_count; i++) {
-        const size_t bytes = (size_t)result_floats(&work->raw[i]) * sizeof(float);
-        const gg_status status = gg_alloc(&kept[i], bytes);
-        if (status != GG_OK)
-            return status;
-        memcpy(kept[i], work->raw[i].c, bytes);
-        memset(work->raw[i].c, 0xFF, bytes);
-    }
-    return GG_OK;
-}
-
-gg_status bench_check_products(bench_work *work, int variant)
-{
-    void *kept[BENCH_MOST_PRODUCTS] = {NULL};
-    gg_status status = keep_raw_results(work, kept);
-    if (status == GG_OK)
-        status = work->line->kind->variants[variant].run(work);
-    for (int i = 0; i < work->raw_count; i++) {
-        if (status == GG_OK)
-            status = compare(&work->raw[i], kept[i]);
-        gg_free(kept[i]);
-    }
-    return status;
-}
-
-gg_status bench_check_finite(const char *what, const float *x, int64_t n)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (!isfinite(x[i]))
-            return gg_fail(GG_ERR_NUMERIC, "%s[%lld] is %g", what, (long long)i, (double)x[i]);
-    return GG_OK;
+        gg_free(work->buffers[--work->buffer_count].data);
 }

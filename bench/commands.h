@@ -14,6 +14,7 @@ int gg_command_info(int argc, char **argv);
 int gg_command_train(int argc, char **argv);
 int gg_command_demo(int argc, char **argv);
 int gg_command_bench(int argc, char **argv);   /* bench_*.c */
+int gg_command_ab(int argc, char **argv);      /* ab*.c */
 int gg_command_compare(int argc, char **argv); /* compare*.c */
 int gg_command_report(int argc, char **argv);  /* report_*.c */
 int gg_command_history(int argc, char **argv); /* history*.c */

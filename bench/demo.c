@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "commands.h"
+#include "interrupt.h"
 #include "options.h"
 #include "report.h"
 #include "run.h"
@@ -75,7 +76,7 @@ static int run_demo(bool quick)
 {
     gg_run runs[PARTS] = {0};
     gg_status status = GG_OK;
-    gg_run_catch_signals();
+    gg_catch_interrupts();
     for (int i = 0; i < PARTS && status == GG_OK; i++)
         status = train_part(&runs[i], &parts[i], quick);
     const int code = status == GG_OK ? finish(runs, quick) : gg_failure("demo");

@@ -21,6 +21,7 @@ static const verb verbs[] = {
     {"demo", gg_command_demo, "train two networks on data drawn here, then show how fast: start with this one"},
     {"train", gg_command_train, "train a network on a task: gemmgrad train spiral"},
     {"bench", gg_command_bench, "time kernels, layers and training steps"},
+    {"ab", gg_command_ab, "measure two builds pair by pair: is the new one slower?"},
     {"compare", gg_command_compare, "judge two result files of bench: what became slower, what faster"},
     {"report", gg_command_report, "draw results of bench as one page of HTML"},
     {"history", gg_command_history, "results of many commits: trends, and where they step"},

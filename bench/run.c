@@ -7,27 +7,11 @@
 
 #include <inttypes.h>
 #include <math.h>
-#include <signal.h>
 #include <stdio.h>
 
+#include "interrupt.h"
 #include "machine.h"
 #include "progress.h"
-
-static volatile sig_atomic_t stop_asked;
-
-static void ask_to_stop(int signal_number)
-{
-    (void)signal_number;
-    stop_asked = 1;
-}
-
-void gg_run_catch_signals(void)
-{
-    struct sigaction action = {.sa_handler = ask_to_stop, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
-}
 
 gg_run_settings gg_run_defaults(const gg_task *task)
 {
@@ -151,7 +135,7 @@ static gg_status train_steps(gg_run *run, gg_progress *progress)
 {
     gg_trainer_progress at = gg_trainer_where(run->trainer);
     bool first = true;
-    while (at.epoch < run->settings.epochs && !stop_asked) {
+    while (at.epoch < run->settings.epochs && !gg_interrupted()) {
         const int64_t epoch = at.epoch;
         const gg_status status = measured_step(run, &at, first);
         if (status != GG_OK)

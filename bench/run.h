@@ -39,12 +39,10 @@ gg_run_settings gg_run_defaults(const gg_task *task);
 gg_status gg_run_open(gg_run *run, const gg_run_settings *settings);
 void gg_run_close(gg_run *run);
 
-/* Train to settings.epochs with progress on stderr; ends early, with interrupted set, after SIGINT or SIGTERM.
+/* Train to settings.epochs with progress on stderr; ends early, with interrupted set, after SIGINT or SIGTERM
+ * (interrupt.h).
  * Errors: those of gg_trainer_step. */
 gg_status gg_run_train(gg_run *run);
-
-/* From now on the first SIGINT or SIGTERM only asks gg_run_train to end after the present step; the second kills. */
-void gg_run_catch_signals(void);
 
 /* What the meter's sums amount to; NaN where no step was measured. */
 typedef struct gg_figures {

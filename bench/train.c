@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "commands.h"
+#include "interrupt.h"
 #include "options.h"
 #include "outputs.h"
 #include "plot.h"
@@ -222,7 +223,7 @@ static int train(const gg_run_settings *settings, const request *asked)
         return gg_failure("train");
     if (gg_backend_init(&(gg_backend_options){.threads = (int)asked->threads}) != GG_OK)
         return gg_failure("train");
-    gg_run_catch_signals();
+    gg_catch_interrupts();
     if (gg_run_open(&run, settings) != GG_OK)
         return gg_failure("train");
     tell_start(&run, words);

@@ -24,6 +24,8 @@ import statistics
 import sys
 import time
 
+import peer_server
+
 MARK = "GEMMGRAD_PEER_SETTING"
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "68719476736"}
 SETTINGS = ("stock", "kernel", "malloc", "best")
@@ -253,6 +255,21 @@ def run_cases(torch, names, repetitions, min_time):
     return results, max(0.0, others / (time.perf_counter() - wall))
 
 
+def serve_cases(torch, arguments):
+    """One case at a time, when gemmgrad asks."""
+    def opener(make):
+        def ways():
+            torch.manual_seed(1)
+            gc.collect()
+            gc.disable()
+            return make(torch)
+        return ways
+    context = describe(torch, arguments, None)
+    changed = " ".join(f"{key}={value}" for key, value in context["environment"].items()) or "as installed"
+    about = f"PyTorch {torch.__version__}, {context['threads']} threads, BLAS {context['blas']}, {changed}"
+    peer_server.serve({name: opener(make) for name, make in CASES.items()}, about)
+
+
 # ---- results ----
 
 def describe(torch, arguments, others):
@@ -329,6 +346,7 @@ def parse_arguments():
                         help="seconds that the samples of a case take together, at least [0.1]")
     parser.add_argument("--json", metavar="FILE")
     parser.add_argument("--list", action="store_true", help="print the names of the cases and stop")
+    parser.add_argument("--serve", action="store_true", help="answer the requests of gemmgrad bench --peer torch")
     arguments = parser.parse_args()
     try:
         arguments.names = [name for name in CASES if re.search(arguments.filter, name)]
@@ -347,6 +365,9 @@ def main():
     restart_with(arguments.setting, arguments.preload)
     import torch
     torch.set_num_threads(arguments.threads)
+    if arguments.serve:
+        serve_cases(torch, arguments)
+        return
     results, others = run_cases(torch, arguments.names, arguments.repetitions, arguments.min_time)
     context = describe(torch, arguments, others)
     if arguments.json:

@@ -58,7 +58,8 @@ class Results(ProgramTest):
         context = report["context"]
         for key in ("date", "host_name", "executable", "num_cpus", "mhz_per_cpu", "cpu_scaling_enabled", "caches",
                     "load_avg", "library_version", "library_build_type", "json_schema_version", "cpu", "blas",
-                    "kernel_used", "threads", "fma_peak_gflops"):
+                    "kernel_used", "threads", "fma_peak_gflops", "memory_gbps", "ceilings", "governor", "smt",
+                    "affinity", "huge_pages", "compiler", "flags", "commit", "environment"):
             self.assertIn(key, context)
         self.assertRegex(context["date"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$")
         names = {entry["run_name"] for entry in report["benchmarks"]}
@@ -80,6 +81,9 @@ class Results(ProgramTest):
         for name in ("mean", "median"):
             self.assertAlmostEqual(aggregates[name]["real_time"] / getattr(statistics, name)(times), 1.0, places=4)
         self.assertAlmostEqual(aggregates["stddev"]["real_time"] / statistics.stdev(times), 1.0, places=3)
+        self.assertLessEqual(aggregates["median"]["median_low"], aggregates["median"]["real_time"])
+        self.assertLessEqual(aggregates["median"]["real_time"], aggregates["median"]["median_high"])
+        self.assertIn("outliers_severe", aggregates["median"])
         self.assertAlmostEqual(aggregates["median"]["gflops"] * aggregates["median"]["real_time"], 2.0 * 32 * 256 * 256,
                                delta=2.0 * 32 * 256 * 256 * 1e-4)
 
@@ -98,6 +102,24 @@ class Results(ProgramTest):
                 self.assertGreater(entry["ratio_raw"], 0.0)
         self.assertEqual(checked, 3)
 
+    def test_numbers_of_threads_and_cold_caches(self):
+        report = self.report("--threads", "1,2", "--cold", "--filter", PRODUCT + "$")
+        names = {entry["run_name"]: entry["threads"] for entry in report["benchmarks"]}
+        expected = {f"{PRODUCT}{raw}{cold}/threads:{threads}": threads for raw in ("", "/raw")
+                    for cold in ("", "/cold") for threads in (1, 2)}
+        self.assertEqual(names, expected)
+        self.assertEqual([look["threads"] for look in report["context"]["ceilings"]], [1, 2])
+        for look in report["context"]["ceilings"]:
+            self.assertEqual(len(look["fma_peak_gflops"]), 4)  # before, between the visits, after
+            self.assertEqual(len(look["memory_gbps"]), 4)
+        for entry in report["benchmarks"]:
+            if "/cold" in entry["run_name"] and entry["run_type"] == "iteration":
+                self.assertEqual(entry["iterations"], 1)
+            if entry.get("aggregate_name") == "median" and "raw" not in entry["run_name"]:
+                self.assertGreater(entry["roofline_fraction"], 0.0)
+                self.assertAlmostEqual(entry["intensity"], 2 * 32 * 256 * 256 / (4 * (32 * 256 * 2 + 256 * 256)), 2)
+                self.assertEqual("first_call" in entry, "/cold" not in entry["run_name"])
+
     def test_json_to_standard_output(self):
         done = self.succeeds("bench", *FAST, "--threads", "1", "--no-raw", "--filter", PRODUCT + "$", "--json", "-")
         report = json.loads(done.stdout)
@@ -105,6 +127,44 @@ class Results(ProgramTest):
         self.assertEqual({entry["run_name"] for entry in report["benchmarks"]}, {PRODUCT})
         self.assertNotIn("ratio_raw", json.dumps(report["benchmarks"]))
         self.assertIn(PRODUCT, done.stderr)
+
+
+# A peer whose samples are what it is told.
+PEER = """import sys
+sys.path.insert(0, {peers!r})
+import peer_server
+peer_server.seconds_of = lambda function, count: 0.001
+peer_server.serve({{"layers/affine/32x256x256": lambda: {{"way": lambda: None}},
+                   "training/perceptron/sigmoid-sgd/30x2x10x3": lambda: {{"way": lambda: 1 / 0}}}}, "Pretender 1.0")
+"""
+
+
+class Peers(ProgramTest):
+    def bench(self, *arguments, code=0):
+        self.write("numpy_peers.py", PEER.format(peers=str(PEERS)).encode())
+        done = self.run_program("bench", *FAST, "--no-raw", "--filter", "affine/(in_out|out_in)/32x256|sigmoid-sgd",
+                                "--json", "r.json", "--peer", "numpy", "--python", sys.executable, *arguments)
+        self.assertEqual(done.returncode, code, done.stderr)
+        return done
+
+    def test_a_peer_in_the_same_turns(self):
+        done = self.bench("--peers", self.folder)
+        report = self.read_json("r.json")
+        self.assertEqual(report["context"]["numpy"], "Pretender 1.0")
+        medians = {entry["run_name"]: entry for entry in report["benchmarks"]
+                   if entry.get("aggregate_name") == "median"}
+        for layout in ("in_out", "out_in"):
+            name = f"layers/affine/{layout}/32x256x256"
+            self.assertEqual(medians[name + "/numpy"]["real_time"], 1e6)
+            self.assertAlmostEqual(medians[name]["ratio_numpy"] * medians[name]["real_time"] / 1e6, 1.0, delta=0.5)
+        self.assertIn("ZeroDivisionError", done.stderr)  # that case of the peer is out, ours is not
+        self.assertNotIn("ratio_numpy", medians["training/perceptron/sigmoid-sgd/30x2x10x3"])
+        self.assertIn("times as fast as Pretender 1.0", done.stdout)
+
+    def test_peers_that_are_not_there(self):
+        self.assertIn("numpy_peers.py", self.bench("--peers", self.path("nowhere"), code=1).stderr)
+        self.fails(2, ["--peer 'tensor'", "torch, numpy"], "bench", "--peer", "tensor")
+        self.fails(2, ["--peer goes with one number"], "bench", "--peer", "numpy", "--threads", "1,2")
 
 
 class WrongUsage(ProgramTest):
@@ -117,6 +177,9 @@ class WrongUsage(ProgramTest):
                 (["--filter", "no such case"], ["no such case", "--list"]),
                 (["--threads", "0"], ["--threads '0'", "1 to 1024"]),
                 (["--threads", "two"], ["--threads 'two'"]),
+                (["--threads", "1,"], ["--threads ''"]),
+                (["--threads", "2,1,2"], ["2,1,2", "twice"]),
+                (["--threads", "1,2,3,4,5,6,7,8,9"], ["at most 8"]),
                 (["--repetitions", "0"], ["--repetitions '0'"]),
                 (["--min-time", "-1"], ["--min-time '-1'"]),
                 (["--min-time", "nan"], ["--min-time 'nan'"]),

@@ -243,8 +243,8 @@ static void softmax_backward_magnitude(const reference_pass *p)
     }
 }
 
-const reference_layer reference_softmax = {"softmax", softmax_forward, softmax_backward, softmax_forward_magnitude,
-                                           softmax_backward_magnitude};
+const reference_layer reference_softmax_layer = {"softmax", softmax_forward, softmax_backward,
+                                                 softmax_forward_magnitude, softmax_backward_magnitude};
 
 /* ---- losses ---- */
 

@@ -39,7 +39,7 @@ typedef struct reference_layer {
 /* The bound that LAPACK's tests hold products to. */
 #define REFERENCE_BOUND 16.0
 
-extern const reference_layer reference_affine, reference_activation_layer, reference_softmax, reference_dropout,
+extern const reference_layer reference_affine, reference_activation_layer, reference_softmax_layer, reference_dropout,
     reference_softmax_with_loss, reference_cross_entropy_error, reference_mean_squared_error, reference_add,
     reference_multiply, reference_divide, reference_repeat, reference_sum;
 

@@ -88,7 +88,7 @@ static int sequential(twin *t, const registry_sizes *s)
         {.layer = &reference_dropout, .ratio = 0.25f},
         {.layer = &reference_affine, .out = s->in, .b = -1},
         {.layer = &reference_activation_layer, .activation = GG_ELU, .alpha = 0.5},
-        {.layer = &reference_softmax},
+        {.layer = &reference_softmax_layer},
     };
     int v = x;
     for (int i = 0; i < 5; i++) {
@@ -199,7 +199,7 @@ const registry_entry registry[] = {
     {ELEMENT("gelu_tanh", unary = gg_gelu_tanh, GG_GELU_TANH)},
     {ELEMENT("exp", unary = gg_node_exp, GG_EXP)},
     {ELEMENT("log", unary = gg_node_log, GG_LOG), .low = 0.25, .high = 4.0},
-    {.name = "softmax", .unary = gg_softmax, .layer = &reference_softmax},
+    {.name = "softmax", .unary = gg_softmax, .layer = &reference_softmax_layer},
     {.name = "dropout", .call = call_dropout, .layer = &reference_dropout, .number = 0.375f, .any_last = true},
 
     {LOSS("softmax_with_loss_labels", gg_softmax_with_loss, reference_softmax_with_loss, SECOND_LABELS)},

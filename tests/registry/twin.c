@@ -159,7 +159,7 @@ int twin_pair(twin *t, const reference_layer *layer, int a, int b)
 int twin_softmax(twin *t, int x)
 {
     return twin_layer(t, gg_softmax(t->model, t->values[x].value),
-                      (twin_value){.layer = &reference_softmax, .inputs = {x}, .input_count = 1});
+                      (twin_value){.layer = &reference_softmax_layer, .inputs = {x}, .input_count = 1});
 }
 
 int twin_dropout(twin *t, int x, float ratio)

@@ -1,0 +1,48 @@
+/* ab.h - two builds measured pair by pair. */
+#ifndef GEMMGRAD_BENCH_AB_H
+#define GEMMGRAD_BENCH_AB_H
+
+#include <regex.h>
+
+#include "ab_child.h"
+#include "ab_judge.h"
+#include "bench_case.h"
+
+typedef struct ab_settings {
+    ab_side base, fresh;
+    int threads;           /* 0: each program's own default */
+    const char *suite;     /* "all" or a suite's name */
+    const regex_t *filter; /* NULL: all names */
+    double seconds;        /* for each case, about */
+    double precision;      /* half the width of an interval that is narrow enough: 0.01 for 1 % */
+    double floor;          /* changes below this are nobody's business */
+} ab_settings;
+
+typedef struct ab_case {
+    char name[BENCH_NAME_BYTES];
+    ab_pairs pairs;
+    long iterations; /* repetitions in a sample; 0: not opened yet */
+    bool done;
+    ab_judgement judgement;
+    char error[256]; /* "": none */
+} ab_case;
+
+typedef struct ab_run {
+    ab_settings settings;
+    ab_case *cases;
+    int count;
+    int only_base, only_new; /* cases that the other program does not have */
+    bool interrupted;
+    char error[512]; /* why it ended early, "": it did not */
+} ab_run;
+
+/* Find the cases that both programs have. Errors: those of ab_child, GG_ERR_ARGUMENT when no case is chosen. */
+gg_status ab_prepare(ab_run *run);
+
+/* Measure until every case is decided or its time is over; ends early, with what was measured, when a program ends
+ * (run->error) or after SIGINT (run->interrupted). */
+void ab_measure(ab_run *run);
+
+void ab_free(ab_run *run);
+
+#endif

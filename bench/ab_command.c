@@ -1,0 +1,301 @@
+/* ab_command.c - the verb ab: the command line, the table, the JSON. */
+#include <math.h>
+#include <string.h>
+
+#include "ab.h"
+#include "commands.h"
+#include "environment.h"
+#include "interrupt.h"
+#include "options.h"
+#include "outputs.h"
+
+static const char USAGE[] =
+    "usage: gemmgrad ab --base PROGRAM [--env NAME=VALUE]... [--blas LIBRARY]\n"
+    "                   --new PROGRAM [--env NAME=VALUE]... [--blas LIBRARY]\n"
+    "                   [--suite kernels|layers|training|all] [--filter REGEX] [--threads N] [--time S]\n"
+    "                   [--precision PERCENT] [--least-effect PERCENT] [--json FILE]\n"
+    "\n"
+    "Measures two builds of gemmgrad pair by pair in random turns, each in a process of its own that is stopped\n"
+    "while the other runs, and the base against a second copy of itself. Both are started anew several times.\n"
+    "\n"
+    "  --base, --new PROGRAM  the two builds; the same one twice to compare settings\n"
+    "  --env NAME=VALUE       a variable of the environment, for the program named last\n"
+    "  --blas LIBRARY         another BLAS for the program named last (LD_PRELOAD)\n"
+    "  --suite, --filter      which cases, as in gemmgrad bench\n"
+    "  --threads N            threads of both\n"
+    "  --time S               seconds for each case, about [5]\n"
+    "  --precision PERCENT    an interval is narrow enough when it reaches so far to either side [1]\n"
+    "  --least-effect PERCENT changes below this never count [0.5]\n"
+    "  --json FILE            ratios, intervals, verdicts and all pairs; - is standard output\n"
+    "  --help                 this text\n"
+    "\n"
+    "slower, faster: the 99 % interval of the ratio new / base excludes 1, and the ratio exceeds the change that\n"
+    "the case shows between the two copies of the base. same: a change larger than that, or than the precision,\n"
+    "is excluded. Otherwise the case is too noisy to tell.\n"
+    "\n"
+    "Exit codes: 0 nothing is slower, 1 something is, or fails in the new build, 2 wrong usage, or no judgement:\n"
+    "a program that ends, an interrupt, every case too noisy.\n";
+
+enum option_code { BASE = GG_LONG_ONLY, NEW, ENV, BLAS, SUITE, FILTER, THREADS, TIME, PRECISION, LEAST_EFFECT, JSON };
+
+static const struct option options[] = {
+    {"base", required_argument, NULL, BASE},
+    {"new", required_argument, NULL, NEW},
+    {"env", required_argument, NULL, ENV},
+    {"blas", required_argument, NULL, BLAS},
+    {"suite", required_argument, NULL, SUITE},
+    {"filter", required_argument, NULL, FILTER},
+    {"threads", required_argument, NULL, THREADS},
+    {"time", required_argument, NULL, TIME},
+    {"precision", required_argument, NULL, PRECISION},
+    {"least-effect", required_argument, NULL, LEAST_EFFECT},
+    {"json", required_argument, NULL, JSON},
+    {"help", no_argument, NULL, 'h'},
+    {NULL, 0, NULL, 0},
+};
+
+typedef struct choices {
+    ab_settings settings;
+    ab_side *last; /* the program named last */
+    regex_t filter;
+    bool filtered, help;
+    const char *json;
+} choices;
+
+/* ---- the command line ---- */
+
+static bool wrong(const char *format, const char *text)
+{
+    gg_usage_error("ab", format, text);
+    return false;
+}
+
+static bool parse_side(choices *out, ab_side *side, const char *program)
+{
+    side->program = program;
+    out->last = side;
+    return true;
+}
+
+static bool parse_variable(choices *out, const char *text)
+{
+    if (out->last == NULL)
+        return wrong("--env '%s' stands before --base and --new: it belongs to the program named last", text);
+    if (strchr(text, '=') == NULL || text[0] == '=')
+        return wrong("--env '%s': expected NAME=VALUE", text);
+    if (out->last->variable_count == AB_MOST_VARIABLES)
+        return wrong("--env '%s': too many for one program", text);
+    out->last->variables[out->last->variable_count++] = text;
+    return true;
+}
+
+static bool parse_blas(choices *out, const char *library)
+{
+    if (out->last == NULL)
+        return wrong("--blas '%s' stands before --base and --new: it belongs to the program named last", library);
+    out->last->blas = library;
+    return true;
+}
+
+static bool parse_suite(choices *out, const char *text)
+{
+    if (strcmp(text, "kernels") != 0 && strcmp(text, "layers") != 0 && strcmp(text, "training") != 0
+        && strcmp(text, "all") != 0)
+        return wrong("--suite '%s': expected kernels, layers, training or all", text);
+    out->settings.suite = text;
+    return true;
+}
+
+static bool parse_filter(choices *out, const char *text)
+{
+    if (out->filtered)
+        regfree(&out->filter);
+    out->filtered = regcomp(&out->filter, text, REG_EXTENDED | REG_NOSUB) == 0;
+    out->settings.filter = out->filtered ? &out->filter : NULL;
+    return out->filtered || wrong("--filter '%s' is no regular expression", text);
+}
+
+static bool parse_percent(double *out, const char *option, const char *text)
+{
+    double percent = 0.0;
+    if (!gg_parse_positive(&percent, "ab", option, text, 1000.0))
+        return false;
+    *out = 0.01 * percent;
+    return true;
+}
+
+static bool parse_one(choices *out, int code, const char *value)
+{
+    int64_t threads = 0;
+    switch (code) {
+    case BASE: return parse_side(out, &out->settings.base, value);
+    case NEW: return parse_side(out, &out->settings.fresh, value);
+    case ENV: return parse_variable(out, value);
+    case BLAS: return parse_blas(out, value);
+    case SUITE: return parse_suite(out, value);
+    case FILTER: return parse_filter(out, value);
+    case THREADS:
+        if (!gg_parse_integer(&threads, "ab", "threads", value, 1, 1024))
+            return false;
+        out->settings.threads = (int)threads;
+        return true;
+    case TIME: return gg_parse_positive(&out->settings.seconds, "ab", "time", value, 3600.0);
+    case PRECISION: return parse_percent(&out->settings.precision, "precision", value);
+    case LEAST_EFFECT: return parse_percent(&out->settings.floor, "least-effect", value);
+    case JSON: out->json = value; return true;
+    default: out->help = true; return true;
+    }
+}
+
+static int parse(choices *out, int argc, char **argv)
+{
+    int answer;
+    *out = (choices){.settings = {.base = {.name = "--base"},
+                                  .fresh = {.name = "--new"},
+                                  .suite = "all",
+                                  .seconds = 5.0,
+                                  .precision = 0.01,
+                                  .floor = 0.005}};
+    while ((answer = getopt_long(argc, argv, ":h", options, NULL)) != -1) {
+        if (answer == '?' || answer == ':')
+            return gg_option_error("ab", answer, argv, options);
+        if (!parse_one(out, answer, optarg))
+            return GG_EXIT_USAGE;
+    }
+    if (optind < argc)
+        return gg_usage_error("ab", "unexpected argument '%s'; ab takes only options", argv[optind]);
+    if (!out->help && (out->settings.base.program == NULL || out->settings.fresh.program == NULL))
+        return gg_usage_error("ab", "%s is missing", out->settings.base.program == NULL ? "--base" : "--new");
+    return GG_EXIT_DONE;
+}
+
+/* ---- results ---- */
+
+static void print_row(FILE *out, const ab_case *c, int width)
+{
+    const ab_judgement *j = &c->judgement;
+    if (c->error[0] != '\0')
+        fprintf(out, "%-*s FAILED: %s\n", width, c->name, c->error);
+    else if (c->pairs.generations == 0)
+        fprintf(out, "%-*s not measured\n", width, c->name);
+    else
+        fprintf(out, "%-*s %8.4f  [%.4f, %.4f] %6.2f%% %5d  %s\n", width, c->name, j->ratio, j->interval.low,
+                j->interval.high, 100.0 * j->least_effect, c->pairs.generations * AB_TURNS,
+                ab_verdict_name(j->verdict));
+}
+
+static int count_verdict(const ab_run *run, ab_verdict verdict)
+{
+    int count = 0;
+    for (int i = 0; i < run->count; i++)
+        count += run->cases[i].error[0] == '\0' && run->cases[i].judgement.verdict == verdict
+                 && run->cases[i].pairs.generations > 0;
+    return count;
+}
+
+static int count_failed(const ab_run *run)
+{
+    int count = 0;
+    for (int i = 0; i < run->count; i++)
+        count += run->cases[i].error[0] != '\0';
+    return count;
+}
+
+static void print_table(FILE *out, const ab_run *run)
+{
+    int width = 4;
+    for (int i = 0; i < run->count; i++)
+        width = (int)strlen(run->cases[i].name) > width ? (int)strlen(run->cases[i].name) : width;
+    fprintf(out, "base %s, new %s\n", run->settings.base.program, run->settings.fresh.program);
+    fprintf(out, "%-*s %8s  %-16s %7s %5s  verdict\n", width, "case", "new/base", "99% interval", "least", "pairs");
+    for (int i = 0; i < run->count; i++)
+        print_row(out, &run->cases[i], width);
+    fprintf(out,
+            "\n%d slower, %d faster, %d same, %d too noisy, %d failed; least: the change that the case shows between\n"
+            "two copies of the base\n",
+            count_verdict(run, AB_SLOWER), count_verdict(run, AB_FASTER), count_verdict(run, AB_SAME),
+            count_verdict(run, AB_NOISY), count_failed(run));
+    if (run->only_base + run->only_new > 0)
+        fprintf(out, "not compared: %d cases only in base, %d only in new\n", run->only_base, run->only_new);
+}
+
+static json_t *numbers(const double *x, int count)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < count; i++)
+        json_array_append_new(list, gg_json_number(x[i]));
+    return list;
+}
+
+static json_t *case_json(const ab_case *c)
+{
+    const ab_judgement *j = &c->judgement;
+    const int pairs = c->pairs.generations * AB_TURNS;
+    if (c->error[0] != '\0')
+        return json_pack("{s:s, s:s}", "name", c->name, "error", c->error);
+    return json_pack("{s:s, s:s, s:o, s:[o, o], s:o, s:i, s:i, s:o, s:o}", "name", c->name, "verdict",
+                     ab_verdict_name(pairs > 0 ? j->verdict : AB_NOISY), "ratio", gg_json_number(j->ratio), "interval",
+                     gg_json_number(j->interval.low), gg_json_number(j->interval.high), "least_effect",
+                     gg_json_number(j->least_effect), "generations", c->pairs.generations, "turns", AB_TURNS,
+                     "log_ratio", numbers(c->pairs.change, pairs), "log_ratio_of_copies",
+                     numbers(c->pairs.noise, pairs));
+}
+
+static json_t *run_json(const ab_run *run)
+{
+    json_t *list = json_array();
+    for (int i = 0; i < run->count; i++)
+        json_array_append_new(list, case_json(&run->cases[i]));
+    return json_pack("{s:s, s:s, s:i, s:i, s:b, s:s, s:o}", "base", run->settings.base.program, "new",
+                     run->settings.fresh.program, "only_base", run->only_base, "only_new", run->only_new, "interrupted",
+                     run->interrupted, "error", run->error, "cases", list);
+}
+
+static int judge(const ab_run *run)
+{
+    const int noisy = count_verdict(run, AB_NOISY), slower = count_verdict(run, AB_SLOWER);
+    const int judged = slower + count_verdict(run, AB_FASTER) + count_verdict(run, AB_SAME);
+    if (run->error[0] != '\0')
+        fprintf(stderr, "gemmgrad ab: %s; what was measured until then is in the table\n", run->error);
+    if (run->interrupted)
+        fprintf(stderr, "gemmgrad ab: interrupted; what was measured until then is in the table\n");
+    if (slower > 0 || count_failed(run) > 0)
+        return GG_EXIT_FAILED;
+    if (judged == 0 && noisy > 0)
+        fprintf(stderr, "gemmgrad ab: every case is too noisy; a longer --time may help\n");
+    return run->error[0] != '\0' || run->interrupted || judged == 0 ? GG_EXIT_USAGE : GG_EXIT_DONE;
+}
+
+static int measure(choices *chosen)
+{
+    ab_run run = {.settings = chosen->settings};
+    const bool to_stdout = chosen->json != NULL && strcmp(chosen->json, "-") == 0;
+    if (chosen->json != NULL && !to_stdout && gg_output_check("--json", chosen->json, true) != GG_OK)
+        return gg_failure("ab");
+    if (ab_prepare(&run) != GG_OK) {
+        gg_failure("ab");
+        ab_free(&run);
+        return GG_EXIT_USAGE;
+    }
+    gg_catch_interrupts();
+    ab_measure(&run);
+    print_table(to_stdout ? stderr : stdout, &run);
+    int code = judge(&run);
+    if (chosen->json != NULL && gg_output_json(chosen->json, run_json(&run)) != GG_OK)
+        code = gg_failure("ab");
+    ab_free(&run);
+    return code;
+}
+
+int gg_command_ab(int argc, char **argv)
+{
+    choices chosen;
+    int code = parse(&chosen, argc, argv);
+    if (code == GG_EXIT_DONE && chosen.help)
+        fputs(USAGE, stdout);
+    else if (code == GG_EXIT_DONE)
+        code = measure(&chosen);
+    if (chosen.filtered)
+        regfree(&chosen.filter);
+    return code;
+}

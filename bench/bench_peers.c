@@ -1,0 +1,55 @@
+/* bench_peers.c - see bench_peers.h. */
+#include "bench_peers.h"
+
+#include <string.h>
+
+gg_status bench_peer_start(bench_peer *peer, const char *name, const char *python, const char *folder, int threads)
+{
+    *peer = (bench_peer){.name = name};
+    snprintf(peer->script, sizeof peer->script, "%s/%s_peers.py", folder, name);
+    peer->side = (ab_side){.name = "--peer", .program = python, .script = peer->script};
+    gg_status status = ab_child_start(&peer->child, &peer->side, threads);
+    if (status == GG_OK)
+        status = ab_child_ask(&peer->child, peer->names, sizeof peer->names, "names");
+    if (status == GG_OK)
+        status = ab_child_ask(&peer->child, peer->about, sizeof peer->about, "about");
+    if (status != GG_OK)
+        bench_peer_stop(peer);
+    return status;
+}
+
+void bench_peer_stop(bench_peer *peer)
+{
+    ab_child_stop(&peer->child);
+}
+
+static bool has_word(const char *words, const char *word)
+{
+    const size_t length = strlen(word);
+    for (const char *at = strstr(words, word); at != NULL; at = strstr(at + length, word))
+        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
+            return true;
+    return false;
+}
+
+bool bench_peer_has(const bench_peer *peer, const char *name, char *own, size_t size)
+{
+    static const char *const layouts[] = {"/in_out/", "/out_in/"};
+    snprintf(own, size, "%s", name);
+    for (int i = 0; i < 2; i++) {
+        char *at = strstr(own, layouts[i]);
+        if (at != NULL)
+            memmove(at, at + strlen(layouts[i]) - 1, strlen(at + strlen(layouts[i]) - 1) + 1);
+    }
+    return has_word(peer->names, own);
+}
+
+gg_status bench_peer_open(bench_peer *peer, const char *own, double *seconds)
+{
+    return ab_child_ask_seconds(&peer->child, seconds, "open %s", own);
+}
+
+gg_status bench_peer_take(bench_peer *peer, long iterations, double *seconds)
+{
+    return ab_child_ask_seconds(&peer->child, seconds, "take %ld", iterations);
+}
