@@ -77,6 +77,10 @@ class Pages(ReportTest):
         self.assertNotIn("1.00\u00a0s", page.texts)
         self.assertIn("2.00\u00a0s", page.texts)
 
+    def test_a_peak_that_was_disturbed(self):
+        self.write("r.json", results(self.usual(), fma_peak_gflops=50.0))
+        self.assertIn("1 above the FMA peak", self.page("r.json").words())
+
     def test_ceilings_that_moved(self):
         looks = [{"threads": 2, "fma_peak_gflops": [310.0, 280.0, None], "memory_gbps": [19.0, 21.5]}]
         self.write("r.json", results(self.usual(), ceilings=looks, interrupted=True, foreign_cpus=0.4))
