@@ -7,6 +7,9 @@
 /* Height of a chart in pixels. */
 enum { HEIGHT = 84 };
 
+/* So few charts are not folded. */
+static const int SMALL = 24;
+
 /* A chart shows at least this much above and below the middle, so that noise does not look like news. */
 static const double LEAST_RANGE = 1.1;
 
@@ -224,8 +227,9 @@ static void trends(gg_html *page, const history *h)
         cards(page, h, true);
     if (with == h->case_count)
         return;
-    gg_html_add(page, "<details%s><summary>%d case%s without a step</summary>\n", with == 0 ? " open=\"open\"" : "",
-                h->case_count - with, h->case_count - with == 1 ? "" : "s");
+    gg_html_add(page, "<details%s><summary>%d case%s without a step</summary>\n",
+                with == 0 && h->case_count <= SMALL ? " open=\"open\"" : "", h->case_count - with,
+                h->case_count - with == 1 ? "" : "s");
     cards(page, h, false);
     gg_html_add(page, "</details>\n");
 }

@@ -43,21 +43,40 @@ static void note_drift(gg_html *page, const bench_file *file, const char *key, i
         const json_t *look = json_array_get(looks, i);
         lowest = fmin(lowest, json_is_number(look) ? json_number_value(look) : (double)NAN);
     }
-    if (json_array_size(looks) > 1 && isfinite(lowest))
+    const bool alone = json_array_size(json_object_get(file->context, "ceilings")) == 1;
+    if (alone && json_array_size(looks) > 1 && isfinite(lowest))
         gg_html_add(page, "; the lowest of %zu looks during the run: %.*f", json_array_size(looks), decimals, lowest);
+}
+
+/* "2 threads", or "the best of 1, 2 and 4 threads" where a run went through several numbers. */
+static void note_threads(gg_html *page, const bench_file *file)
+{
+    const json_t *list = json_object_get(file->context, "ceilings");
+    const double threads = report_context_number(file, "threads");
+    const size_t count = json_array_size(list);
+    if (count > 1) {
+        gg_html_add(page, ", the best of ");
+        for (size_t i = 0; i < count; i++)
+            gg_html_add(page, "%s%d",
+                        i == 0          ? ""
+                        : i + 1 < count ? ", "
+                                        : " and ",
+                        (int)json_integer_value(json_object_get(json_array_get(list, i), "threads")));
+        gg_html_add(page, " threads");
+    } else if (isfinite(threads)) {
+        gg_html_add(page, ", %.0f thread%s", threads, threads == 1.0 ? "" : "s");
+    }
 }
 
 static void fact_ceilings(gg_html *page, const report *r)
 {
     const char *cpu = report_context_text(&r->files[0], "cpu");
-    const double threads = report_context_number(&r->files[0], "threads");
     if (isfinite(r->peak_gflops)) {
         gg_html_fact_begin(page, "FMA peak");
         gg_html_number(page, r->peak_gflops, 0, " GFLOP/s");
         gg_html_fact_note(page);
-        gg_html_text(page, cpu);
-        if (isfinite(threads))
-            gg_html_add(page, "%s%.0f thread%s", cpu != NULL ? ", " : "", threads, threads == 1.0 ? "" : "s");
+        gg_html_text(page, cpu != NULL ? cpu : "unknown CPU");
+        note_threads(page, &r->files[0]);
         note_drift(page, &r->files[0], "fma_peak_gflops", 0);
         gg_html_fact_end(page);
     }

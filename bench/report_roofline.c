@@ -162,6 +162,16 @@ static void legend(gg_html *page, const report *r)
     gg_html_add(page, "</div>\n");
 }
 
+/* Nothing can compute faster than the peak; a few percent are the noise of a good measurement. */
+static int count_above(const report *r)
+{
+    const double noise = 1.03;
+    int count = 0;
+    for (int i = 0; i < r->count; i++)
+        count += can_be_placed(&r->cases[i]) && r->cases[i].gflops > noise * r->peak_gflops;
+    return count;
+}
+
 static void caption(gg_html *page, const report *r, const plot *p)
 {
     gg_html_add(page, "<figcaption>Both axes are logarithmic. Intensity counts every operand once, so a case whose "
@@ -169,6 +179,12 @@ static void caption(gg_html *page, const report *r, const plot *p)
     if (p->placed < r->count)
         gg_html_add(page, " %d of %d cases are not here: their flops or bytes are not known.", r->count - p->placed,
                     r->count);
+    const int above = has_roof(r) ? count_above(r) : 0;
+    if (above > 0)
+        gg_html_add(page,
+                    " <strong>%d above the FMA peak</strong>: it was measured while others disturbed the machine, "
+                    "and the true one is higher.",
+                    above);
     if (!has_roof(r))
         gg_html_add(page, " No file tells both the FMA peak and the bandwidth of the memory, so there is no roof.");
     gg_html_add(page, "</figcaption></figure>\n");

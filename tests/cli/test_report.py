@@ -77,6 +77,10 @@ class Pages(ReportTest):
         self.assertNotIn("1.00\u00a0s", page.texts)
         self.assertIn("2.00\u00a0s", page.texts)
 
+    def test_a_peak_that_was_disturbed(self):
+        self.write("r.json", results(self.usual(), fma_peak_gflops=50.0))
+        self.assertIn("1 above the FMA peak", self.page("r.json").words())
+
     def test_ceilings_that_moved(self):
         looks = [{"threads": 2, "fma_peak_gflops": [310.0, 280.0, None], "memory_gbps": [19.0, 21.5]}]
         self.write("r.json", results(self.usual(), ceilings=looks, interrupted=True, foreign_cpus=0.4))
@@ -84,6 +88,12 @@ class Pages(ReportTest):
         for expected in ("FMA peak 310 GFLOP/s", "memory 21.5 GB/s", "the lowest of 3 looks during the run: 280",
                          "r.json was interrupted", "others kept 0.40 CPUs busy"):
             self.assertIn(expected, words)
+        looks.append({"threads": 4, "fma_peak_gflops": [520.0, 510.0], "memory_gbps": [20.0, 21.0]})
+        self.write("r.json", results(self.usual(), ceilings=looks))
+        words = self.page("r.json").words()
+        for expected in ("FMA peak 520 GFLOP/s", "the best of 2 and 4 threads"):
+            self.assertIn(expected, words)
+        self.assertNotIn("the lowest of", words)
 
     def test_absurd_numbers(self):
         absurd = (0.0, -1.0, 1e-300, 1e-8, 1e11, 1e308)
