@@ -11,6 +11,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <gemmgrad/measure.h>
+
 #include "serve.h"
 
 /* ---- starting ---- */
@@ -92,7 +94,7 @@ gg_status ab_child_start(ab_child *child, const ab_side *side, int threads)
         status = gg_fail(GG_ERR_IO, "%s %s: no pipe: %s", side->name, side->program, strerror(errno));
     if (status == GG_OK)
         status = ab_child_ask(child, answer, sizeof answer, "hello");
-    if (status == GG_OK && strcmp(answer, BENCH_SERVE_HELLO) != 0)
+    if (status == GG_OK && strcmp(answer, GG_MEASURE_HELLO) != 0)
         status = gg_fail(GG_ERR_IO, "%s %s is no program that `gemmgrad ab` can measure: it says '%s'", side->name,
                          side->program, answer);
     if (status != GG_OK)

@@ -1,5 +1,5 @@
-/* ab_child.h - a program that answers requests (serve.h), kept in a process of its own, stopped while it is not asked:
- * idle threads that spin would disturb whoever measures. */
+/* ab_child.h - a program that answers requests (gemmgrad/measure.h), kept in a process of its own, stopped while it is
+ * not asked: idle threads that spin would disturb whoever measures. */
 #ifndef GEMMGRAD_BENCH_AB_CHILD_H
 #define GEMMGRAD_BENCH_AB_CHILD_H
 

@@ -41,7 +41,7 @@ static const char USAGE[] =
     "  --python PROGRAM   a Python that has them [/usr/bin/python3]\n"
     "  --peers FOLDER     where the scripts NAME_peers.py are [as installed]\n"
     "  --list             print the names and stop\n"
-    "  --serve            answer the requests of gemmgrad ab on standard input (bench/serve.h)\n"
+    "  --serve            answer the requests of gemmgrad ab on standard input (gemmgrad/measure.h)\n"
     "  --help             this text\n"
     "\n"
     "Exit codes: 0 done, 1 a case failed its check or a file could not be written, 2 wrong usage.\n";

@@ -1,4 +1,4 @@
-"""Answers the requests of `gemmgrad bench --peer` (bench/serve.h) on standard input: one line in, one line out."""
+"""Answers the requests of `gemmgrad bench --peer` (gemmgrad/measure.h) on standard input: one line in, one line out."""
 import statistics
 import sys
 import time

@@ -8,7 +8,8 @@ import time
 
 from program import ProgramTest, main
 
-# Speaks bench/serve.h. Every sample takes BASE seconds times {factor}, give or take a hundredth; no time passes.
+# Answers the requests of gemmgrad/measure.h. Every sample takes a millisecond times {factor}, give or take a
+# hundredth; no time passes.
 PRETENDER = """#!{python}
 import os, random, sys, time
 draw = random.Random(os.getpid())
@@ -122,6 +123,16 @@ class Ab(ProgramTest):
                                 "^kernels/sum_rows/32x256$", "--threads", "1", "--time", "0.1", "--json", "-")
         self.assertIn(done.returncode, (0, 1, 2))  # what it finds depends on the machine
         case, = json.loads(done.stdout)["cases"]
+        self.assertGreaterEqual(case["generations"], 4)
+
+    def test_a_kernel_of_ones_own(self):
+        own = os.environ.get("OWN_KERNEL")
+        if own is None:
+            self.skipTest("OWN_KERNEL is not set; run me by `meson test`")
+        done = self.run_program("ab", "--base", own, "--new", own, "--time", "0.1", "--json", "-")
+        self.assertIn(done.returncode, (0, 1, 2))
+        case, = json.loads(done.stdout)["cases"]
+        self.assertEqual(case["name"], "own/dot/4096")
         self.assertGreaterEqual(case["generations"], 4)
 
     def test_wrong_usage(self):

@@ -12,7 +12,7 @@ import tempfile
 
 # A module may use its own files, and the public headers of the modules named here (ARCHITECTURE.md: arrows point down).
 BELOW = {"blas_backend": [], "layers": ["blas_backend"], "bench": ["blas_backend", "layers"],
-         "examples": ["blas_backend", "layers"]}
+         "examples": ["blas_backend", "layers", "bench"]}
 LIBRARIES = ("blas_backend", "layers")
 SINGLE_DOORS = {"cblas": "blas_backend/gemm.c", "memory": "blas_backend/memory.c",
                 "parallel": "blas_backend/parallel.c"}
