@@ -10,6 +10,7 @@
 #include "interrupt.h"
 #include "machine.h"
 #include "serve.h"
+#include "words.h"
 
 /* The base twice, so that the pairs of the base with itself tell what the machine adds. */
 enum { BASE, COPY, FRESH, CHILDREN };
@@ -18,15 +19,6 @@ enum { BASE, COPY, FRESH, CHILDREN };
 static const double SAMPLE = 4e-3;
 
 /* ---- the cases ---- */
-
-static bool has_name(const char *names, const char *name)
-{
-    const size_t length = strlen(name);
-    for (const char *at = strstr(names, name); at != NULL; at = strstr(at + length, name))
-        if ((at == names || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-            return true;
-    return false;
-}
 
 static bool is_chosen(const ab_settings *s, const char *name)
 {
@@ -51,7 +43,7 @@ static int take_names(ab_run *run, char *own, const char *other, bool add)
     for (char *name = strtok_r(own, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest)) {
         if (!is_chosen(&run->settings, name))
             continue;
-        const bool common = has_name(other, name);
+        const bool common = gg_has_word(other, name);
         missing += !common;
         if (common && add && strlen(name) < BENCH_NAME_BYTES)
             strcpy(run->cases[run->count++].name, name);

@@ -58,8 +58,8 @@ typedef struct choices {
     ab_settings settings;
     ab_side *last; /* the program named last */
     regex_t filter;
-    bool filtered, help;
-    const char *json;
+    bool help;
+    const char *json, *filter_text;
 } choices;
 
 /* ---- the command line ---- */
@@ -106,15 +106,6 @@ static bool parse_suite(choices *out, const char *text)
     return true;
 }
 
-static bool parse_filter(choices *out, const char *text)
-{
-    if (out->filtered)
-        regfree(&out->filter);
-    out->filtered = regcomp(&out->filter, text, REG_EXTENDED | REG_NOSUB) == 0;
-    out->settings.filter = out->filtered ? &out->filter : NULL;
-    return out->filtered || wrong("--filter '%s' is no regular expression", text);
-}
-
 static bool parse_percent(double *out, const char *option, const char *text)
 {
     double percent = 0.0;
@@ -133,7 +124,11 @@ static bool parse_one(choices *out, int code, const char *value)
     case ENV: return parse_variable(out, value);
     case BLAS: return parse_blas(out, value);
     case SUITE: return parse_suite(out, value);
-    case FILTER: return parse_filter(out, value);
+    case FILTER:
+        if (!gg_parse_filter(&out->filter, &out->filter_text, "ab", value))
+            return false;
+        out->settings.filter = &out->filter;
+        return true;
     case THREADS:
         if (!gg_parse_integer(&threads, "ab", "threads", value, 1, 1024))
             return false;
@@ -295,7 +290,7 @@ int gg_command_ab(int argc, char **argv)
         fputs(USAGE, stdout);
     else if (code == GG_EXIT_DONE)
         code = measure(&chosen);
-    if (chosen.filtered)
+    if (chosen.filter_text != NULL)
         regfree(&chosen.filter);
     return code;
 }

@@ -108,22 +108,6 @@ static bool parse_suite(choices *out, const char *text)
     return false;
 }
 
-static bool parse_filter(choices *out, const char *text)
-{
-    if (out->filter_text != NULL)
-        regfree(&out->filter);
-    out->filter_text = NULL;
-    const int error = regcomp(&out->filter, text, REG_EXTENDED | REG_NOSUB);
-    if (error != 0) {
-        char reason[128];
-        regerror(error, &out->filter, reason, sizeof reason);
-        gg_usage_error("bench", "--filter '%s' is no regular expression: %s", text, reason);
-        return false;
-    }
-    out->filter_text = text;
-    return true;
-}
-
 /* Numbers between commas, each once. */
 static bool parse_threads(choices *out, const char *text)
 {
@@ -168,7 +152,7 @@ static bool parse_one(choices *out, int code, const char *value)
 {
     switch (code) {
     case SUITE: return parse_suite(out, value);
-    case FILTER: return parse_filter(out, value);
+    case FILTER: return gg_parse_filter(&out->filter, &out->filter_text, "bench", value);
     case THREADS: return parse_threads(out, value);
     case JSON: out->json = value; return true;
     case MIN_TIME: return gg_parse_positive(&out->min_time, "bench", "min-time", value, 3600.0);

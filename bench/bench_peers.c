@@ -1,5 +1,6 @@
 /* bench_peers.c - see bench_peers.h. */
 #include "bench_peers.h"
+#include "words.h"
 
 #include <string.h>
 
@@ -23,15 +24,6 @@ void bench_peer_stop(bench_peer *peer)
     ab_child_stop(&peer->child);
 }
 
-static bool has_word(const char *words, const char *word)
-{
-    const size_t length = strlen(word);
-    for (const char *at = strstr(words, word); at != NULL; at = strstr(at + length, word))
-        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-            return true;
-    return false;
-}
-
 bool bench_peer_has(const bench_peer *peer, const char *name, char *own, size_t size)
 {
     static const char *const layouts[] = {"/in_out/", "/out_in/"};
@@ -41,7 +33,7 @@ bool bench_peer_has(const bench_peer *peer, const char *name, char *own, size_t 
         if (at != NULL)
             memmove(at, at + strlen(layouts[i]) - 1, strlen(at + strlen(layouts[i]) - 1) + 1);
     }
-    return has_word(peer->names, own);
+    return gg_has_word(peer->names, own);
 }
 
 gg_status bench_peer_open(bench_peer *peer, const char *own, double *seconds)

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "machine.h"
+#include "words.h"
 
 gg_status gg_environment_measure(gg_environment *out)
 {
@@ -63,15 +64,6 @@ void gg_environment_print(FILE *out, const gg_environment *environment)
 
 /* ---- advice ---- */
 
-static bool has_word(const char *words, const char *word)
-{
-    const size_t length = strlen(word);
-    for (const char *at = strstr(words, word); at != NULL; at = strstr(at + length, word))
-        if ((at == words || at[-1] == ' ') && (at[length] == ' ' || at[length] == '\0'))
-            return true;
-    return false;
-}
-
 static bool is_one_of(const char *name, const char *const *names, size_t count)
 {
     for (size_t i = 0; i < count; i++)
@@ -87,9 +79,9 @@ static const char *better_kernel(const gg_backend_info *backend)
     static const char *const avx2[] = {"Haswell", "Zen", "Excavator"};
     const bool uses_avx512 = is_one_of(backend->kernel_used, avx512, sizeof avx512 / sizeof *avx512);
     const bool uses_avx2 = is_one_of(backend->kernel_used, avx2, sizeof avx2 / sizeof *avx2);
-    if (has_word(backend->features, "avx512vl") && has_word(backend->features, "avx512bw") && !uses_avx512)
-        return has_word(backend->features, "avx512_bf16") ? "Cooperlake" : "SkylakeX";
-    if (has_word(backend->features, "avx2") && has_word(backend->features, "fma") && !uses_avx512 && !uses_avx2)
+    if (gg_has_word(backend->features, "avx512vl") && gg_has_word(backend->features, "avx512bw") && !uses_avx512)
+        return gg_has_word(backend->features, "avx512_bf16") ? "Cooperlake" : "SkylakeX";
+    if (gg_has_word(backend->features, "avx2") && gg_has_word(backend->features, "fma") && !uses_avx512 && !uses_avx2)
         return "Haswell";
     return NULL;
 }
