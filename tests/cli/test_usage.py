@@ -2,7 +2,7 @@
 """What the command line accepts, what it explains, and what it refuses: exit code 2 with the culprit named."""
 from program import ProgramTest, main
 
-VERBS = ("demo", "train", "bench", "compare", "report", "history", "info", "help", "version")
+VERBS = ("demo", "train", "bench", "ab", "compare", "report", "history", "info", "help", "version")
 TASKS = ("spiral", "digits", "mnist-mlp")
 TRAIN_OPTIONS = ("data", "epochs", "batch", "lr", "threads", "seed", "json", "save", "resume", "plot")
 
@@ -15,7 +15,7 @@ class Explanations(ProgramTest):
                 self.assertIn(f"  {verb} ", text)
 
     def test_each_verb_explains_itself(self):
-        for verb in ("demo", "train", "bench", "compare", "report", "history", "info"):
+        for verb in ("demo", "train", "bench", "ab", "compare", "report", "history", "info"):
             text = self.succeeds(verb, "--help").stdout
             self.assertIn(f"usage: gemmgrad {verb}", text)
             self.assertEqual(self.succeeds("help", verb).stdout, text)
