@@ -57,7 +57,7 @@ gg_status gg_activation_forward(float *y, const float *x, int64_t n, gg_activati
 {
     if (!known(f))
         return fail_activation("gg_activation_forward", f);
-    if (n < 0 || (n > 0 && (y == NULL || x == NULL)))
+    if (!gg_fits_array(n) || (n > 0 && (y == NULL || x == NULL)))
         return gg_fail_array("gg_activation_forward", n, GG_ARGUMENTS({"y", y}, {"x", x}));
     gg_forward_kernel *kernel = gg_kernels()->forward[f];
     if (n < 2 * ACTIVATION_GRAIN) {
@@ -88,7 +88,7 @@ gg_status gg_activation_backward(float *dx, const float *dy, const float *xy, in
 {
     if (!known(f))
         return fail_activation("gg_activation_backward", f);
-    if (n < 0 || (n > 0 && (dx == NULL || dy == NULL || xy == NULL)))
+    if (!gg_fits_array(n) || (n > 0 && (dx == NULL || dy == NULL || xy == NULL)))
         return gg_fail_array("gg_activation_backward", n, GG_ARGUMENTS({"dx", dx}, {"dy", dy}, {"xy", xy}));
     gg_backward_kernel *kernel = gg_kernels()->backward[f];
     if (n < 2 * ACTIVATION_GRAIN) {
@@ -117,7 +117,7 @@ static void run_binary(void *context, int64_t begin, int64_t end)
 static inline gg_status binary(const char *function, float *y, const float *a, const float *b, int64_t n,
                                binary_kernel *kernel)
 {
-    if (n < 0 || (n > 0 && (y == NULL || a == NULL || b == NULL)))
+    if (!gg_fits_array(n) || (n > 0 && (y == NULL || a == NULL || b == NULL)))
         return gg_fail_array(function, n, GG_ARGUMENTS({"y", y}, {"a", a}, {"b", b}));
     if (n < 2 * CHEAP_GRAIN) {
         kernel(y, a, b, n);
@@ -180,21 +180,21 @@ static inline gg_status run_line(line_job job, int64_t n, gg_range_body body)
 
 gg_status gg_axpy(float *y, const float *x, int64_t n, float alpha)
 {
-    if (n < 0 || (n > 0 && (y == NULL || x == NULL)))
+    if (!gg_fits_array(n) || (n > 0 && (y == NULL || x == NULL)))
         return gg_fail_array("gg_axpy", n, GG_ARGUMENTS({"y", y}, {"x", x}));
     return run_line((line_job){y, x, alpha}, n, run_axpy);
 }
 
 gg_status gg_fill(float *y, int64_t n, float value)
 {
-    if (n < 0 || (n > 0 && y == NULL))
+    if (!gg_fits_array(n) || (n > 0 && y == NULL))
         return gg_fail_array("gg_fill", n, GG_ARGUMENTS({"y", y}));
     return run_line((line_job){y, NULL, value}, n, run_fill);
 }
 
 gg_status gg_scale(float *y, int64_t n, float alpha)
 {
-    if (n < 0 || (n > 0 && y == NULL))
+    if (!gg_fits_array(n) || (n > 0 && y == NULL))
         return gg_fail_array("gg_scale", n, GG_ARGUMENTS({"y", y}));
     return run_line((line_job){y, NULL, alpha}, n, run_scale);
 }
@@ -205,11 +205,10 @@ static gg_status fail_leading(const char *function, const char *argument, int64_
                    (long long)cols);
 }
 
-/* rows * cols, or the largest number where that does not fit (no array is so large; the rows may overlap). */
-static inline int64_t work_of(int64_t rows, int64_t cols)
+static gg_status fail_extent(const char *function, const char *argument, int64_t ld, int64_t rows, int64_t cols)
 {
-    int64_t work;
-    return __builtin_mul_overflow(rows, cols, &work) ? INT64_MAX : work;
+    return gg_fail(GG_ERR_OVERFLOW, "%s: rows = %lld, cols = %lld, %s = %lld are more floats than any memory holds",
+                   function, (long long)rows, (long long)cols, argument, (long long)ld);
 }
 
 typedef struct bias_job {
@@ -256,7 +255,11 @@ gg_status gg_add_bias(float *y, int64_t ldy, const float *x, int64_t ldx, const 
         return fail_leading("gg_add_bias", "ldx", ldx, cols);
     if (rows == 0 || cols == 0)
         return GG_OK;
-    if (work_of(rows, cols) < 2 * ACTIVATION_GRAIN)
+    if (!gg_fits_matrix(rows, cols, ldy))
+        return fail_extent("gg_add_bias", "ldy", ldy, rows, cols);
+    if (!gg_fits_matrix(rows, cols, ldx))
+        return fail_extent("gg_add_bias", "ldx", ldx, rows, cols);
+    if (rows * cols < 2 * ACTIVATION_GRAIN)
         gg_kernels()->add_bias(y, ldy, x, ldx, bias, rows, cols, f, alpha);
     else
         run_bias_threads(&(bias_job){y, x, bias, ldy, ldx, rows, cols, f, alpha});
@@ -310,13 +313,17 @@ gg_status gg_sum_rows(float *s, const float *x, int64_t ldx, int64_t rows, int64
         return gg_fail_matrix("gg_sum_rows", rows, cols, GG_ARGUMENTS({"s", s}, {"x", x}));
     if (ldx < cols)
         return fail_leading("gg_sum_rows", "ldx", ldx, cols);
+    if (cols == 0)
+        return GG_OK;
+    if (!gg_fits_matrix(rows, cols, ldx))
+        return fail_extent("gg_sum_rows", "ldx", ldx, rows, cols);
     if (rows == 0) {
         if (!accumulate)
             gg_kernels()->fill(s, cols, 0.0f);
         return GG_OK;
     }
     columns_job job = {s, x, ldx, rows, cols, 0, accumulate};
-    if (work_of(rows, cols) < 2 * CHEAP_GRAIN)
+    if (rows * cols < 2 * CHEAP_GRAIN)
         gg_kernels()->sum_rows(s, x, ldx, rows, cols, accumulate);
     else if (cols <= TALL_COLUMNS)
         sum_tall(s, &job);
@@ -362,7 +369,7 @@ static inline gg_status sum(const char *function, const char *output, double *re
 {
     if (result == NULL)
         return gg_fail(GG_ERR_ARGUMENT, "%s: %s is NULL", function, output);
-    if (n < 0 || (n > 0 && x == NULL))
+    if (!gg_fits_array(n) || (n > 0 && x == NULL))
         return gg_fail_array(function, n, GG_ARGUMENTS({"x", x}));
     *result = n < SUM_LEAST ? kernel(x, n) : sum_parts(x, n, kernel);
     return GG_OK;
@@ -394,7 +401,7 @@ gg_status gg_all_finite(bool *finite, const float *x, int64_t n)
 {
     if (finite == NULL)
         return gg_fail(GG_ERR_ARGUMENT, "gg_all_finite: finite is NULL");
-    if (n < 0 || (n > 0 && x == NULL))
+    if (!gg_fits_array(n) || (n > 0 && x == NULL))
         return gg_fail_array("gg_all_finite", n, GG_ARGUMENTS({"x", x}));
     if (n < 2 * CHEAP_GRAIN) {
         *finite = gg_kernels()->all_finite(x, n);

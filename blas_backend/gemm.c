@@ -145,6 +145,21 @@ static void run(const gg_product *p)
     gg_product_run(p);
 }
 
+/* Whether both are values of gg_transpose: 0 and 1. */
+static inline bool known(gg_transpose a, gg_transpose b)
+{
+    return (((unsigned)a | (unsigned)b) >> 1) == 0;
+}
+
+static gg_status check_transposes(const char *function, gg_transpose a, gg_transpose b)
+{
+    if (known(a, b))
+        return GG_OK;
+    const bool first = !known(a, GG_NO_TRANSPOSE);
+    return gg_fail(GG_ERR_ARGUMENT, "%s: transpose_%c is %d, expected GG_NO_TRANSPOSE or GG_TRANSPOSE", function,
+                   first ? 'a' : 'b', (int)(first ? a : b));
+}
+
 /* What is plainly in order needs no closer look. */
 static bool in_order(const gg_product *p)
 {
@@ -188,7 +203,9 @@ static __attribute__((noinline)) gg_status general_product(float *c, int64_t ldc
                           .transpose_b = transpose_b != GG_NO_TRANSPOSE,
                           .alpha = alpha,
                           .beta = beta};
-    const gg_status status = check("gg_gemm", &p, "b");
+    gg_status status = check_transposes("gg_gemm", transpose_a, transpose_b);
+    if (status == GG_OK)
+        status = check("gg_gemm", &p, "b");
     if (status == GG_OK)
         run(&p);
     return status;
@@ -209,8 +226,9 @@ static inline bool is_tiny(int64_t m, int64_t n, int64_t k, int64_t limit)
 gg_status gg_gemm(float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t ldb, int64_t m, int64_t n,
                   int64_t k, gg_transpose transpose_a, gg_transpose transpose_b, float alpha, float beta)
 {
-    const bool fits = ((ldc | lda | ldb) >> 30) == 0 && ldc >= n && lda >= (transpose_a ? m : k)
-                      && ldb >= (transpose_b ? k : n) && c != NULL && a != NULL && b != NULL;
+    const bool fits = ((ldc | lda | ldb) >> 30) == 0 && known(transpose_a, transpose_b) && ldc >= n
+                      && lda >= (transpose_a ? m : k) && ldb >= (transpose_b ? k : n) && c != NULL && a != NULL
+                      && b != NULL;
     if (!fits || alpha == 0.0f || !is_tiny(m, n, k, transpose_b ? TINY_TRANSPOSED_PRODUCT : TINY_PRODUCT))
         return general_product(c, ldc, a, lda, b, ldb, m, n, k, transpose_a, transpose_b, alpha, beta);
     count((uint64_t)(m * n * k));
@@ -294,6 +312,9 @@ gg_status gg_gemm_batch(float *c, int64_t ldc, int64_t stride_c, const float *a,
 {
     if (batch < 0)
         return gg_fail(GG_ERR_ARGUMENT, "gg_gemm_batch: batch is %lld", (long long)batch);
+    gg_status status = check_transposes("gg_gemm_batch", transpose_a, transpose_b);
+    if (status != GG_OK)
+        return status;
     if (batch == 0)
         return gg_check_sizes("gg_gemm_batch", "m, n, k", m, n, k);
     const batch_job job = {.first = {.c = c,
@@ -312,7 +333,7 @@ gg_status gg_gemm_batch(float *c, int64_t ldc, int64_t stride_c, const float *a,
                            .stride_a = stride_a,
                            .stride_b = stride_b,
                            .stride_c = stride_c};
-    gg_status status = check("gg_gemm_batch", &job.first, "b");
+    status = check("gg_gemm_batch", &job.first, "b");
     if (status != GG_OK || m == 0 || n == 0)
         return status;
     status = check_strides(&job, batch);
@@ -339,7 +360,9 @@ gg_status gg_gemm_packed_size(int64_t *floats, int64_t k, int64_t n)
 gg_status gg_gemm_pack(float *packed, const float *b, int64_t ldb, int64_t k, int64_t n, gg_transpose transpose_b)
 {
     const bool transposed = transpose_b != GG_NO_TRANSPOSE;
-    gg_status status = gg_check_sizes("gg_gemm_pack", "1, n, k", 1, n, k);
+    gg_status status = check_transposes("gg_gemm_pack", GG_NO_TRANSPOSE, transpose_b);
+    if (status == GG_OK)
+        status = gg_check_sizes("gg_gemm_pack", "1, n, k", 1, n, k);
     if (status == GG_OK)
         status = gg_check_matrix("gg_gemm_pack", &(gg_matrix_argument){"packed", packed, k, n, n});
     if (status == GG_OK)
@@ -367,7 +390,9 @@ static __attribute__((noinline)) gg_status general_packed(float *c, int64_t ldc,
                           .packed_b = gg_policy_small_products(),
                           .alpha = alpha,
                           .beta = beta};
-    const gg_status status = check("gg_gemm_packed", &p, "packed");
+    gg_status status = check_transposes("gg_gemm_packed", transpose_a, GG_NO_TRANSPOSE);
+    if (status == GG_OK)
+        status = check("gg_gemm_packed", &p, "packed");
     if (status == GG_OK)
         run(&p);
     return status;
@@ -377,8 +402,8 @@ static __attribute__((noinline)) gg_status general_packed(float *c, int64_t ldc,
 gg_status gg_gemm_packed(float *c, int64_t ldc, const float *a, int64_t lda, const float *packed, int64_t m, int64_t n,
                          int64_t k, gg_transpose transpose_a, float alpha, float beta)
 {
-    const bool fits = ((ldc | lda) >> 30) == 0 && ldc >= n && n <= GG_PANEL && lda >= (transpose_a ? m : k) && c != NULL
-                      && a != NULL && packed != NULL;
+    const bool fits = ((ldc | lda) >> 30) == 0 && known(transpose_a, GG_NO_TRANSPOSE) && ldc >= n && n <= GG_PANEL
+                      && lda >= (transpose_a ? m : k) && c != NULL && a != NULL && packed != NULL;
     if (!fits || alpha == 0.0f || !is_tiny(m, n, k, TINY_PRODUCT))
         return general_packed(c, ldc, a, lda, packed, m, n, k, transpose_a, alpha, beta);
     count((uint64_t)(m * n * k));

@@ -39,7 +39,7 @@ static int64_t border(const range_job *job, int part, int parts)
 {
     if (part == parts)
         return job->n;
-    const int64_t blocks = (job->n + job->align - 1) / job->align;
+    const int64_t blocks = job->n / job->align + (job->n % job->align != 0);
     const int64_t begin = blocks / parts * part + blocks % parts * part / parts;
     return begin * job->align;
 }

@@ -28,7 +28,7 @@ static gg_status fail_size(const char *function, int64_t rows, int64_t cols)
 static inline int64_t size_of(int64_t rows, int64_t cols)
 {
     int64_t size;
-    return __builtin_mul_overflow(rows, cols, &size) || size > PTRDIFF_MAX / (int64_t)sizeof(float) ? -1 : size;
+    return __builtin_mul_overflow(rows, cols, &size) || size > GG_MOST_FLOATS ? -1 : size;
 }
 
 typedef struct rows_job {

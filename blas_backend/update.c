@@ -55,7 +55,7 @@ static inline gg_status run(step_job *job, int64_t n)
 
 gg_status gg_update_sgd(float *w, const float *g, int64_t n, float lr, float weight_decay, float grad_scale)
 {
-    if (n < 0 || (n > 0 && (w == NULL || g == NULL)))
+    if (!gg_fits_array(n) || (n > 0 && (w == NULL || g == NULL)))
         return gg_fail_array("gg_update_sgd", n, GG_ARGUMENTS({"w", w}, {"g", g}));
     step_job job = {.rule = SGD, .w = w, .g = g, .lr = lr, .weight_decay = weight_decay, .grad_scale = grad_scale};
     return run(&job, n);
@@ -64,7 +64,7 @@ gg_status gg_update_sgd(float *w, const float *g, int64_t n, float lr, float wei
 static inline gg_status run_momentum(const char *function, rule chosen, float *w, float *v, const float *g, int64_t n,
                                      float lr, float momentum, float weight_decay, float grad_scale)
 {
-    if (n < 0 || (n > 0 && (w == NULL || v == NULL || g == NULL)))
+    if (!gg_fits_array(n) || (n > 0 && (w == NULL || v == NULL || g == NULL)))
         return gg_fail_array(function, n, GG_ARGUMENTS({"w", w}, {"v", v}, {"g", g}));
     step_job job = {.rule = chosen,
                     .w = w,
@@ -92,7 +92,7 @@ gg_status gg_update_nesterov(float *w, float *v, const float *g, int64_t n, floa
 gg_status gg_update_adagrad(float *w, float *h, const float *g, int64_t n, float lr, float epsilon, float weight_decay,
                             float grad_scale)
 {
-    if (n < 0 || (n > 0 && (w == NULL || h == NULL || g == NULL)))
+    if (!gg_fits_array(n) || (n > 0 && (w == NULL || h == NULL || g == NULL)))
         return gg_fail_array("gg_update_adagrad", n, GG_ARGUMENTS({"w", w}, {"h", h}, {"g", g}));
     step_job job = {.rule = ADAGRAD,
                     .w = w,
@@ -108,7 +108,7 @@ gg_status gg_update_adagrad(float *w, float *h, const float *g, int64_t n, float
 gg_status gg_update_rmsprop(float *w, float *h, const float *g, int64_t n, float lr, float rho, float epsilon,
                             float weight_decay, float grad_scale)
 {
-    if (n < 0 || (n > 0 && (w == NULL || h == NULL || g == NULL)))
+    if (!gg_fits_array(n) || (n > 0 && (w == NULL || h == NULL || g == NULL)))
         return gg_fail_array("gg_update_rmsprop", n, GG_ARGUMENTS({"w", w}, {"h", h}, {"g", g}));
     if (!(rho >= 0.0f && rho <= 1.0f))
         return gg_fail(GG_ERR_ARGUMENT, "gg_update_rmsprop: rho is %g, expected 0 to 1", (double)rho);
@@ -134,7 +134,7 @@ typedef struct adam_call {
 
 static gg_status check_adam(const char *function, const adam_call *c)
 {
-    if (c->n < 0 || (c->n > 0 && (c->w == NULL || c->m == NULL || c->v == NULL || c->g == NULL)))
+    if (!gg_fits_array(c->n) || (c->n > 0 && (c->w == NULL || c->m == NULL || c->v == NULL || c->g == NULL)))
         return gg_fail_array(function, c->n, GG_ARGUMENTS({"w", c->w}, {"m", c->m}, {"v", c->v}, {"g", c->g}));
     if (!(c->beta1 >= 0.0f && c->beta1 < 1.0f && c->beta2 >= 0.0f && c->beta2 < 1.0f))
         return gg_fail(GG_ERR_ARGUMENT, "%s: beta1 = %g, beta2 = %g, expected 0 <= beta < 1", function,

@@ -241,6 +241,9 @@ gg_status gg_digits_draw(float *images, int32_t *labels, int64_t count, uint64_t
 {
     if (count < 0)
         return gg_fail(GG_ERR_ARGUMENT, "gg_digits_draw: count is %lld, below 0", (long long)count);
+    if (count > (int64_t)(PTRDIFF_MAX / (GG_DIGITS_PIXELS * sizeof *images)))
+        return gg_fail(GG_ERR_OVERFLOW, "gg_digits_draw: count is %lld, more images than any memory holds",
+                       (long long)count);
     if (count > 0 && (images == NULL || labels == NULL))
         return gg_fail(GG_ERR_ARGUMENT, "gg_digits_draw: %s is NULL with count = %lld",
                        images == NULL ? "images" : "labels", (long long)count);

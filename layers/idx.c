@@ -2,7 +2,10 @@
  *
  * The sizes in a header are checked against the size of the file before anything is allocated. In a plain file they
  * must fit exactly. In a gzipped one the size is only known at the end, so the array starts with what such a file
- * usually holds and doubles while more comes: a small file never causes a large allocation. */
+ * usually holds and doubles while more comes: a small file never causes a large allocation.
+ *
+ * Gzipped data are inflated here, member by member. zlib's own gzread passes over whatever follows the last member in
+ * silence, and does not tell that it did. */
 #include <gemmgrad/idx.h>
 
 #include <errno.h>
@@ -21,20 +24,24 @@ enum {
     IMAGES = 0x803, /* type 8, unsigned bytes, in 3 dimensions */
     LABELS = 0x801, /* the same in 1 dimension */
     MAX_DIMENSIONS = 3,
-    ELEMENT = 4,      /* bytes of a float and of an int32_t */
-    BUFFER = 16384,   /* bytes read at a time */
-    USUAL_RATIO = 8,  /* MNIST shrinks 5 times; the first allocation for a gzipped file is this many times its size */
-    MOST_RATIO = 1032 /* deflate makes at most 258 bytes out of 2 bits */
+    ELEMENT = 4,       /* bytes of a float and of an int32_t */
+    BUFFER = 16384,    /* bytes read at a time */
+    USUAL_RATIO = 8,   /* MNIST shrinks 5 times; the first allocation for a gzipped file is this many times its size */
+    MOST_RATIO = 1032, /* deflate makes at most 258 bytes out of 2 bits */
+    GZIP_ONLY = 16     /* zlib's flag for gzip's header and trailer around the data */
 };
 
 /* One open file. */
 typedef struct idx {
     const char *function, *path;
-    gzFile file;
+    FILE *file;
     bool plain;
+    bool between; /* the last byte inflated was the end of a gzip member */
     int64_t file_bytes;
     int64_t size[MAX_DIMENSIONS];
     int64_t elements; /* the product of the sizes */
+    z_stream stream;
+    unsigned char buffer[BUFFER]; /* gzipped bytes that the stream still has to take */
 } idx;
 
 /* Fail with "function: 'path' " before the words. */
@@ -64,27 +71,103 @@ static gg_status open_file(idx *in)
         return refuse(in, GG_ERR_IO, "is no regular file");
     in->file_bytes = (int64_t)about.st_size;
     errno = 0;
-    in->file = gzopen(in->path, "rb");
-    if (in->file == NULL)
-        return no_file(in, errno);
-    in->plain = gzdirect(in->file) != 0;
+    in->file = fopen(in->path, "rb");
+    return in->file != NULL ? GG_OK : no_file(in, errno);
+}
+
+/* Up to `room` bytes of the file as they are. */
+static gg_status read_file_bytes(const idx *in, unsigned char *bytes, size_t room, size_t *found)
+{
+    errno = 0;
+    *found = fread(bytes, 1, room, in->file);
+    if (ferror(in->file))
+        return refuse(in, GG_ERR_IO, "cannot be read: %s", strerror(errno));
+    return GG_OK;
+}
+
+/* A file that begins like gzip is inflated; any other is read as it is, from its start again. */
+static gg_status look_for_gzip(idx *in)
+{
+    size_t found = 0;
+    const gg_status status = read_file_bytes(in, in->buffer, BUFFER, &found);
+    if (status != GG_OK)
+        return status;
+    in->plain = found < 2 || in->buffer[0] != 0x1f || in->buffer[1] != 0x8b;
+    if (in->plain)
+        return fseek(in->file, 0, SEEK_SET) == 0 ? GG_OK : refuse(in, GG_ERR_IO, "cannot be read: %s", strerror(errno));
+    in->stream = (z_stream){.next_in = in->buffer, .avail_in = (unsigned)found};
+    if (inflateInit2(&in->stream, MAX_WBITS + GZIP_ONLY) != Z_OK)
+        return refuse(in, GG_ERR_MEMORY, "needs more memory than there is to be unzipped");
+    return GG_OK;
+}
+
+/* Make sure that the stream has bytes to take; *more = whether there are any. */
+static gg_status refill(idx *in, bool *more)
+{
+    gg_status status = GG_OK;
+    if (in->stream.avail_in == 0) {
+        size_t found = 0;
+        status = read_file_bytes(in, in->buffer, BUFFER, &found);
+        in->stream.next_in = in->buffer;
+        in->stream.avail_in = (unsigned)found;
+    }
+    *more = in->stream.avail_in > 0;
+    return status;
+}
+
+/* Behind a member there is another, which begins with the same byte, or nothing. */
+static gg_status begin_member(idx *in)
+{
+    if (*in->stream.next_in != 0x1f)
+        return refuse(in, GG_ERR_FORMAT, "is too long: something that is not gzip follows its gzip data");
+    inflateReset(&in->stream);
+    in->between = false;
+    return GG_OK;
+}
+
+static gg_status inflate_some(idx *in)
+{
+    const int result = inflate(&in->stream, Z_NO_FLUSH);
+    in->between = result == Z_STREAM_END;
+    if (result == Z_MEM_ERROR)
+        return refuse(in, GG_ERR_MEMORY, "needs more memory than there is to be unzipped");
+    if (result != Z_OK && result != Z_STREAM_END)
+        return refuse(in, GG_ERR_FORMAT, "is damaged: %.80s",
+                      in->stream.msg != NULL ? in->stream.msg : "its gzip data make no sense");
+    return GG_OK;
+}
+
+static gg_status inflate_bytes(idx *in, unsigned char *bytes, int64_t length, int64_t *found)
+{
+    in->stream.next_out = bytes;
+    in->stream.avail_out = (unsigned)length;
+    while (in->stream.avail_out > 0) {
+        bool more = false;
+        gg_status status = refill(in, &more);
+        if (status == GG_OK && !more && !in->between)
+            status = refuse(in, GG_ERR_FORMAT, "is truncated: its gzip data break off");
+        if (status == GG_OK && !more)
+            break;
+        if (status == GG_OK && in->between)
+            status = begin_member(in);
+        if (status == GG_OK)
+            status = inflate_some(in);
+        if (status != GG_OK)
+            return status;
+    }
+    *found = length - (int64_t)in->stream.avail_out;
     return GG_OK;
 }
 
 /* Read `length` bytes; fewer only at the end of the file. */
-static gg_status read_bytes(const idx *in, unsigned char *bytes, int64_t length, int64_t *found)
+static gg_status read_bytes(idx *in, unsigned char *bytes, int64_t length, int64_t *found)
 {
-    int error = Z_OK;
-    const int got = gzread(in->file, bytes, (unsigned)length);
-    const char *words = gzerror(in->file, &error);
-    if (error == Z_ERRNO)
-        return refuse(in, GG_ERR_IO, "cannot be read: %s", strerror(errno));
-    if (error == Z_BUF_ERROR)
-        return refuse(in, GG_ERR_FORMAT, "is truncated: its gzip data break off");
-    if (got < 0)
-        return refuse(in, error == Z_MEM_ERROR ? GG_ERR_MEMORY : GG_ERR_FORMAT, "is damaged: %.80s", words);
-    *found = got;
-    return GG_OK;
+    if (!in->plain)
+        return inflate_bytes(in, bytes, length, found);
+    size_t read = 0;
+    const gg_status status = read_file_bytes(in, bytes, (size_t)length, &read);
+    *found = (int64_t)read;
+    return status;
 }
 
 static int64_t number(const unsigned char *bytes)
@@ -175,7 +258,7 @@ static gg_status grow(growing *g, int64_t used, const idx *in)
     return GG_OK;
 }
 
-static gg_status read_elements(growing *g, const idx *in, int64_t magic)
+static gg_status read_elements(growing *g, idx *in, int64_t magic)
 {
     unsigned char buffer[BUFFER];
     int64_t used = 0;
@@ -196,8 +279,8 @@ static gg_status read_elements(growing *g, const idx *in, int64_t magic)
     return GG_OK;
 }
 
-/* Reading on past the last element also makes zlib compare the checksum. */
-static gg_status expect_end(const idx *in)
+/* Inflating on past the last element also makes zlib compare the checksum. */
+static gg_status expect_end(idx *in)
 {
     unsigned char byte;
     int64_t found = 0;
@@ -210,7 +293,9 @@ static gg_status expect_end(const idx *in)
 
 static gg_status read_all(growing *g, idx *in, int64_t magic, int dimensions)
 {
-    gg_status status = read_header(in, magic, dimensions);
+    gg_status status = look_for_gzip(in);
+    if (status == GG_OK)
+        status = read_header(in, magic, dimensions);
     if (status == GG_OK)
         status = read_elements(g, in, magic);
     if (status == GG_OK)
@@ -226,7 +311,9 @@ static gg_status read_file(void **array, idx *in, int64_t magic, int dimensions)
     if (status != GG_OK)
         return status;
     status = read_all(&g, in, magic, dimensions);
-    gzclose_r(in->file);
+    if (in->stream.state != NULL)
+        inflateEnd(&in->stream);
+    fclose(in->file);
     if (status == GG_OK)
         *array = g.array;
     else

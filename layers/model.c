@@ -193,7 +193,11 @@ static bool name_taken(const gg_model *model, const char *name)
 
 static bool shape_from(gg_model *model, gg_shape *shape, const char *name, int rank, const int64_t *dims)
 {
-    if (rank < 1 || rank > GG_MAX_RANK || dims == NULL) {
+    if (dims == NULL) {
+        gg_model_error(model, GG_ERR_ARGUMENT, "gg_input \"%s\": dims is NULL", name);
+        return false;
+    }
+    if (rank < 1 || rank > GG_MAX_RANK) {
         gg_model_error(model, GG_ERR_ARGUMENT, "gg_input \"%s\": rank is %d, expected 1 to %d dimensions", name, rank,
                        GG_MAX_RANK);
         return false;

@@ -87,12 +87,22 @@ static void mark_training(gg_model *model)
 
 /* ---- lives ---- */
 
-static void add_span(planner *p, int64_t *offset, const gg_shape *shape, int32_t first, int32_t last)
+/* `owner`: the layer or the input that the shape belongs to. */
+static gg_status fail_shape(const planner *p, const char *owner, const gg_shape *shape)
+{
+    char text[96];
+    return gg_fail(
+        GG_ERR_OVERFLOW,
+        "gg_model_plan: \"%s\" needs more floats than memory can hold: shape %s, planned for a batch of %lld", owner,
+        gg_shape_text(shape, text), (long long)p->largest[0]);
+}
+
+static void add_span(planner *p, const char *owner, int64_t *offset, const gg_shape *shape, int32_t first, int32_t last)
 {
     *offset = -1;
     int64_t floats = 0;
-    if (p->status == GG_OK)
-        p->status = gg_shape_floats(&floats, shape, p->largest);
+    if (p->status == GG_OK && gg_shape_floats(&floats, shape, p->largest) != GG_OK)
+        p->status = fail_shape(p, owner, shape);
     if (p->status != GG_OK)
         return;
     p->spans[p->count] = (span){round_up(floats > 0 ? floats : 1), first, last, p->count, offset};
@@ -103,6 +113,7 @@ static void plan_value(planner *p, int32_t v)
 {
     gg_model *model = p->model;
     gg_value_info *value = &model->values[v];
+    const char *owner = value->producer >= 0 ? model->nodes[value->producer].name : value->name;
     int32_t last = value->producer, first_gradient = -1;
     for (int32_t i = 0; i < model->node_count; i++) {
         const gg_node *node = &model->nodes[i];
@@ -126,13 +137,16 @@ static void plan_value(planner *p, int32_t v)
     if (trains && model->nodes[value->producer].reads_output)
         last = backward_step(model, value->producer);
     const bool kept = value->keep || v == model->loss.id;
+    int64_t floats = 0;
+    if (value->is_input && p->status == GG_OK && gg_shape_floats(&floats, &value->shape, p->largest) != GG_OK)
+        p->status = fail_shape(p, owner, &value->shape);
     if (!value->is_input)
-        add_span(p, &value->offset, &value->shape, kept ? 0 : value->producer, kept ? end : last);
+        add_span(p, owner, &value->offset, &value->shape, kept ? 0 : value->producer, kept ? end : last);
     if (v == model->loss.id)
         first_gradient = model->node_count;
     value->gradient_offset = -1;
     if (value->wants_gradient && first_gradient >= 0 && (trains || value->keep_gradient))
-        add_span(p, &value->gradient_offset, &value->shape, value->keep_gradient ? 0 : first_gradient,
+        add_span(p, owner, &value->gradient_offset, &value->shape, value->keep_gradient ? 0 : first_gradient,
                  value->keep_gradient ? end : backward_step(model, value->producer));
 }
 
@@ -159,16 +173,17 @@ static void plan_node(planner *p, int32_t i)
         gg_buffer *buffer = &node->buffers[j];
         buffer->offset = -1;
         if (buffer->life != GG_BUFFER_BACKWARD)
-            add_span(p, &buffer->offset, &buffer->shape, i, buffer->life == GG_BUFFER_CACHE ? back : i);
+            add_span(p, node->name, &buffer->offset, &buffer->shape, i, buffer->life == GG_BUFFER_CACHE ? back : i);
         else if (node->trains)
-            add_span(p, &buffer->offset, &buffer->shape, back, back);
+            add_span(p, node->name, &buffer->offset, &buffer->shape, back, back);
     }
     for (int j = 0; j < node->input_count; j++) {
         const gg_value_info *value = &model->values[node->inputs[j]];
         node->spare[j] = -1;
         node->pass.add_dx[j] = node->trains && value->wants_gradient && written_before(model, i, j);
         if (node->pass.add_dx[j] && (!node->layer_class->adds_gradients || node->layer_class->gradient_in_forward))
-            add_span(p, &node->spare[j], &value->shape, node->layer_class->gradient_in_forward ? i : back, back);
+            add_span(p, node->name, &node->spare[j], &value->shape, node->layer_class->gradient_in_forward ? i : back,
+                     back);
     }
 }
 

@@ -100,9 +100,12 @@ static void take_words(uint32_t *words, int64_t n, gg_random *random)
         words[i] = gg_random_u32(random);
 }
 
-static gg_status check_fill(const char *function, const char *name, const void *output, int64_t n,
+/* For n elements of `bytes` each. */
+static gg_status check_fill(const char *function, const char *name, const void *output, int64_t n, size_t bytes,
                             const gg_random *random)
 {
+    if (n > (int64_t)(PTRDIFF_MAX / bytes))
+        return gg_fail(GG_ERR_OVERFLOW, "%s: n is %lld, more than any memory holds", function, (long long)n);
     if (n < 0)
         return gg_fail(GG_ERR_ARGUMENT, "%s: n is %lld, below 0", function, (long long)n);
     if (random == NULL)
@@ -114,7 +117,7 @@ static gg_status check_fill(const char *function, const char *name, const void *
 
 gg_status gg_random_bits(uint32_t *bits, int64_t n, gg_random *random)
 {
-    const gg_status status = check_fill("gg_random_bits", "bits", bits, n, random);
+    const gg_status status = check_fill("gg_random_bits", "bits", bits, n, sizeof *bits, random);
     if (status == GG_OK && n > 0)
         take_words(bits, n, random);
     return status;
@@ -122,7 +125,7 @@ gg_status gg_random_bits(uint32_t *bits, int64_t n, gg_random *random)
 
 gg_status gg_random_fill_uniform(float *x, int64_t n, float lo, float hi, gg_random *random)
 {
-    const gg_status status = check_fill("gg_random_fill_uniform", "x", x, n, random);
+    const gg_status status = check_fill("gg_random_fill_uniform", "x", x, n, sizeof *x, random);
     if (status != GG_OK)
         return status;
     const float width = hi - lo;
@@ -141,7 +144,7 @@ gg_status gg_random_fill_uniform(float *x, int64_t n, float lo, float hi, gg_ran
 
 gg_status gg_random_fill_normal(float *x, int64_t n, float mean, float std, gg_random *random)
 {
-    const gg_status status = check_fill("gg_random_fill_normal", "x", x, n, random);
+    const gg_status status = check_fill("gg_random_fill_normal", "x", x, n, sizeof *x, random);
     if (status != GG_OK)
         return status;
     if (!isfinite(mean) || !isfinite(std) || std < 0.0f)
@@ -221,7 +224,7 @@ uint64_t gg_random_below(gg_random *random, uint64_t n)
 
 gg_status gg_random_permutation(int64_t *p, int64_t n, gg_random *random)
 {
-    const gg_status status = check_fill("gg_random_permutation", "p", p, n, random);
+    const gg_status status = check_fill("gg_random_permutation", "p", p, n, sizeof *p, random);
     if (status != GG_OK)
         return status;
     word_source source;

@@ -167,6 +167,42 @@ static gg_status score(const gg_trainer_options *o, const gg_dataset *data, int6
     return status == GG_OK ? gg_model_forward(o->model, o->scores, GG_INFER) : status;
 }
 
+/* Scores that are not finite although the samples are: training has gone too far, whatever share is right by chance. */
+static gg_status check_scores(const gg_trainer *trainer, const gg_dataset *data, int64_t first, int64_t rows)
+{
+    const gg_trainer_options *o = &trainer->options;
+    bool scores = true, samples = true;
+    gg_status status = gg_all_finite(&scores, gg_model_data(o->model, o->scores), rows * trainer->classes);
+    if (status != GG_OK || scores)
+        return status;
+    status = gg_all_finite(&samples, data->x + first * data->features, rows * data->features);
+    if (status != GG_OK || !samples)
+        return status;
+    const char *layer = gg_model_find_nonfinite(o->model, o->scores);
+    return gg_fail(GG_ERR_NUMERIC,
+                   "gg_trainer_step: after the last step of epoch %lld the scores of the test set are not finite: "
+                   "the first layer with NaN or infinity is %s",
+                   (long long)trainer->epoch, layer != NULL ? layer : "unknown");
+}
+
+/* *accuracy = the share of right samples; `strict`: only of finite scores. */
+static gg_status evaluate(const gg_trainer *trainer, const gg_dataset *data, bool strict, double *accuracy)
+{
+    const gg_trainer_options *o = &trainer->options;
+    int64_t right = 0;
+    for (int64_t first = 0; first < data->count; first += o->batch) {
+        const int64_t rows = o->batch < data->count - first ? o->batch : data->count - first;
+        gg_status status = score(o, data, first, rows);
+        if (status == GG_OK && strict)
+            status = check_scores(trainer, data, first, rows);
+        if (status != GG_OK)
+            return status;
+        right += count_right(gg_model_data(o->model, o->scores), data->labels + first, rows, trainer->classes);
+    }
+    *accuracy = data->count > 0 ? (double)right / (double)data->count : (double)NAN;
+    return GG_OK;
+}
+
 gg_status gg_trainer_evaluate(gg_trainer *trainer, const gg_dataset *data, double *accuracy)
 {
     static const char call[] = "gg_trainer_evaluate";
@@ -180,16 +216,7 @@ gg_status gg_trainer_evaluate(gg_trainer *trainer, const gg_dataset *data, doubl
     if (data->count > 0 && data->features != o->train.features)
         return gg_fail(GG_ERR_SHAPE, "%s: data has %lld features, the model takes %lld", call,
                        (long long)data->features, (long long)o->train.features);
-    int64_t right = 0;
-    for (int64_t first = 0; first < data->count; first += o->batch) {
-        const int64_t rows = o->batch < data->count - first ? o->batch : data->count - first;
-        status = score(o, data, first, rows);
-        if (status != GG_OK)
-            return status;
-        right += count_right(gg_model_data(o->model, o->scores), data->labels + first, rows, trainer->classes);
-    }
-    *accuracy = data->count > 0 ? (double)right / (double)data->count : (double)NAN;
-    return GG_OK;
+    return evaluate(trainer, data, false, accuracy);
 }
 
 /* ---- one step ---- */
@@ -323,10 +350,32 @@ static gg_status reserve_history(gg_trainer *trainer)
     return GG_OK;
 }
 
+/* The next batch's loss shows what the step before did to the parameters; no batch follows the epoch's last. */
+static gg_status check_parameters(const gg_trainer *trainer)
+{
+    gg_model *model = trainer->options.model;
+    bool finite = true;
+    gg_status status = gg_all_finite(&finite, gg_model_parameters(model), gg_model_parameter_floats(model));
+    for (int i = 0; status == GG_OK && !finite && i < gg_model_parameter_count(model); i++) {
+        gg_parameter p;
+        bool good = true;
+        status = gg_model_parameter(model, i, &p);
+        if (status == GG_OK)
+            status = gg_all_finite(&good, gg_model_parameters(model) + p.offset, p.size);
+        if (status == GG_OK && !good)
+            status = gg_fail(GG_ERR_NUMERIC,
+                             "gg_trainer_step: the last step of epoch %lld left NaN or infinity in the parameter %s",
+                             (long long)trainer->epoch, p.name);
+    }
+    return status;
+}
+
 static gg_status finish_epoch(gg_trainer *trainer)
 {
     double accuracy = (double)NAN;
-    const gg_status status = gg_trainer_evaluate(trainer, &trainer->options.test, &accuracy);
+    gg_status status = check_parameters(trainer);
+    if (status == GG_OK)
+        status = evaluate(trainer, &trainer->options.test, true, &accuracy);
     if (status != GG_OK)
         return status;
     const double train_loss = trainer->epoch_loss_sum / (double)trainer->options.train.count;

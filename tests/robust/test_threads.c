@@ -14,6 +14,7 @@
 
 #include <check.h>
 
+#include "parallel.h"
 #include "product.h"
 #include "support.h"
 
@@ -131,6 +132,32 @@ START_TEST(openmp_regions)
 #pragma omp parallel num_threads(1) reduction(+ : wrong)
     wrong += compare_all(0, 1);
     ck_assert_int_eq(wrong, 0);
+}
+END_TEST
+
+enum { PARTS = 4 };
+
+static void note_thread(void *context, int part, int parts)
+{
+    pthread_t *threads = context;
+    if (parts == PARTS)
+        threads[part] = pthread_self();
+}
+
+/* Inside a region of the caller's every part runs on the thread that calls, even where OpenMP would nest regions. */
+START_TEST(no_region_within_a_region)
+{
+    int elsewhere = 0;
+    omp_set_max_active_levels(2);
+#pragma omp parallel num_threads(2) reduction(+ : elsewhere)
+    {
+        pthread_t threads[PARTS];
+        gg_parallel_run(PARTS, note_thread, threads);
+        for (int part = 0; part < PARTS; part++)
+            elsewhere += !pthread_equal(threads[part], pthread_self());
+    }
+    omp_set_max_active_levels(1);
+    ck_assert_int_eq(elsewhere, 0);
 }
 END_TEST
 
@@ -337,7 +364,7 @@ static void add_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, start_is_raced, 0, 10);
     tcase_add_checked_fixture(tests, prepare, NULL);
-    /* Before others leave threads behind, whose scratch is freed whenever they end: it counts what is allocated. */
+    /* It counts what is freed: first, while there are no OpenMP threads yet that a smaller team sends home later. */
     if (!support_openmp_is_llvm())
         tcase_add_test(tests, product_while_a_thread_ends);
     tcase_add_loop_test(tests, nobody_else_works, 1, MOST_THREADS + 1);
@@ -345,5 +372,6 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, same_bits_with_any_threads, 1, 9);
     tcase_add_loop_test(tests, pthreads, 1, 9);
     tcase_add_loop_test(tests, openmp_regions, 1, 5);
+    tcase_add_test(tests, no_region_within_a_region);
     tcase_add_loop_test(tests, callers_openmp_settings_stay, 1, 4);
 }

@@ -318,6 +318,24 @@ static const wrong_call wrong_calls[] = {
     {true, true, true, 3, 4, 3, (int64_t)INT_MAX + 1, 0, 4, false, false, GG_ERR_OVERFLOW, "(2147483648, 0, 4)"},
 };
 
+/* On the short way of tiny products and on the long one. */
+START_TEST(unknown_transpose)
+{
+    enum { LARGE = 64 };
+    float *c = support_floats(LARGE * LARGE), *a = support_uniform(LARGE * LARGE, -1, 1, 1);
+    for (int64_t n = 4; n <= LARGE; n += 60)
+        for (int i = 0; i < 3; i++) {
+            const gg_transpose bad = (gg_transpose)(int[]){2, 7, -1}[i];
+            const char *words[] = {"is 2, expected", "is 7, expected", "is -1, expected"};
+            support_assert_fails(gg_gemm(c, n, a, n, a, n, n, n, n, bad, GG_TRANSPOSE, 1, 0), GG_ERR_ARGUMENT,
+                                 "gg_gemm: transpose_a ", words[i]);
+            support_assert_fails(gg_gemm(c, n, a, n, a, n, n, n, n, GG_TRANSPOSE, bad, 1, 0), GG_ERR_ARGUMENT,
+                                 "gg_gemm: transpose_b ", words[i]);
+        }
+    ck_assert(support_untouched(c, LARGE * LARGE));
+}
+END_TEST
+
 START_TEST(wrong_arguments)
 {
     const wrong_call *w = &wrong_calls[_i];
@@ -345,5 +363,6 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, largest_and_smallest_numbers, FEWEST_THREADS, BEYOND_THREADS);
     tcase_add_loop_test(tests, same_bits_again, FEWEST_THREADS, BEYOND_THREADS);
     tcase_add_loop_test(tests, empty_products, FEWEST_THREADS, BEYOND_THREADS);
+    tcase_add_test(tests, unknown_transpose);
     tcase_add_loop_test(tests, wrong_arguments, 0, (int)(sizeof wrong_calls / sizeof *wrong_calls));
 }

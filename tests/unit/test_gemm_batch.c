@@ -221,6 +221,20 @@ static const wrong_batch wrong[] = {
     {3, 6, 4, 8, 3, 12, INT64_MAX, 2, 3, 4, GG_ERR_OVERFLOW, {"stride_a is 8", "batch of 9223372036854775807"}},
 };
 
+START_TEST(unknown_transpose)
+{
+    float *c = support_floats(2 * 9), *a = support_uniform(2 * 9, -1, 1, 1);
+    const gg_transpose bad = (gg_transpose)7;
+    for (int64_t batch = 0; batch <= 2; batch++) {
+        support_assert_fails(gg_gemm_batch(c, 3, 9, a, 3, 9, a, 3, 9, batch, 3, 3, 3, bad, GG_TRANSPOSE, 1, 0),
+                             GG_ERR_ARGUMENT, "gg_gemm_batch: ", "transpose_a is 7");
+        support_assert_fails(gg_gemm_batch(c, 3, 9, a, 3, 9, a, 3, 9, batch, 3, 3, 3, GG_NO_TRANSPOSE, bad, 1, 0),
+                             GG_ERR_ARGUMENT, "gg_gemm_batch: ", "transpose_b is 7");
+    }
+    ck_assert(support_untouched(c, 2 * 9));
+}
+END_TEST
+
 START_TEST(wrong_arguments)
 {
     float c[24], a[24] = {0}, b[24] = {0};
@@ -249,5 +263,6 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, as_one_by_one, FEWEST_THREADS, BEYOND_THREADS);
     tcase_add_loop_test(tests, beta_zero_overwrites_nan, FEWEST_THREADS, BEYOND_THREADS);
     tcase_add_loop_test(tests, empty_batches, FEWEST_THREADS, BEYOND_THREADS);
+    tcase_add_test(tests, unknown_transpose);
     tcase_add_test(tests, wrong_arguments);
 }

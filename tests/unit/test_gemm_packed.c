@@ -177,6 +177,20 @@ START_TEST(wrong_sizes)
 }
 END_TEST
 
+START_TEST(unknown_transpose)
+{
+    enum { LARGE = 64 };
+    float *c = support_floats(LARGE * LARGE), *a = support_uniform(LARGE * LARGE, -1, 1, 1);
+    const gg_transpose bad = (gg_transpose)7;
+    for (int64_t n = 4; n <= LARGE; n += 60) {
+        support_assert_fails(gg_gemm_pack(c, a, n, n, n, bad), GG_ERR_ARGUMENT, "gg_gemm_pack: ", "transpose_b is 7");
+        support_assert_fails(gg_gemm_packed(c, n, a, n, a, n, n, n, bad, 1, 0), GG_ERR_ARGUMENT,
+                             "gg_gemm_packed: ", "transpose_a is 7");
+    }
+    ck_assert(support_untouched(c, LARGE * LARGE));
+}
+END_TEST
+
 START_TEST(wrong_arguments)
 {
     float packed[12], b[12] = {0}, c[6] = {1, 2, 3, 4, 5, 6}, before[6] = {1, 2, 3, 4, 5, 6}, a[8] = {0};
@@ -207,5 +221,6 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, forced_grids);
     tcase_add_loop_test(tests, nan_and_zero_factors, FEWEST_THREADS, BEYOND_THREADS);
     tcase_add_test(tests, wrong_sizes);
+    tcase_add_test(tests, unknown_transpose);
     tcase_add_test(tests, wrong_arguments);
 }

@@ -294,6 +294,69 @@ START_TEST(every_cut_and_every_flip)
 }
 END_TEST
 
+/* The gzipped file `name` with so many of the bytes behind it, the same over and over. */
+static void append(const char *name, const char *bytes, size_t length, size_t copies)
+{
+    FILE *file = fopen(scratch_path(name), "ab");
+    ck_assert_ptr_nonnull(file);
+    for (size_t i = 0; i < copies; i++)
+        ck_assert_uint_eq(fwrite(bytes, 1, length, file), length);
+    ck_assert_int_eq(fclose(file), 0);
+}
+
+/* What follows the gzip data is refused wherever the reading of the file happens to be cut: padding, other data, one
+ * byte, the start of another member; and however little of the file is left when the last element is there. */
+START_TEST(bytes_behind_gzip_data)
+{
+    static const struct {
+        const char *bytes;
+        size_t length, copies;
+        const char *words;
+    } tails[] = {
+        {"\0", 1, 1, "is too long: something that is not gzip follows"},
+        {"\0", 1, 512, "is too long"},
+        {"garbage", 7, 1, "is too long"},
+        {"garbage", 7, 10000, "is too long"},
+        {"\x1f", 1, 1, "is truncated: its gzip data break off"},
+        {"\x1f\x8b", 2, 1, "is truncated: its gzip data break off"},
+        {"\x1fgarbage", 8, 3, "is damaged: incorrect header check"},
+    };
+    for (size_t t = 0; t < sizeof tails / sizeof *tails; t++)
+        for (uint32_t count = 1; count < 70000; count = 3 * count + 7) {
+            outputs out;
+            write_labels("labels", count, 256, true);
+            append("labels", tails[t].bytes, tails[t].length, tails[t].copies);
+            expect_failure(&out, read_labels(&out, scratch_path("labels")), GG_ERR_FORMAT, tails[t].words);
+        }
+}
+END_TEST
+
+/* Bytes that do not shrink fill more than one buffer of gzipped data, so that members end anywhere in one; members of
+ * no bytes at all between them change nothing. */
+START_TEST(many_members)
+{
+    outputs out;
+    gg_random random = gg_random_make(2, 0);
+    const size_t length = 60000;
+    size_t at = put_number(file_bytes, put_number(file_bytes, 0, 0x801), (uint32_t)length - 8);
+    while (at < length)
+        file_bytes[at++] = (unsigned char)gg_random_u32(&random);
+    for (size_t done = 0; done < length; done += 1237) {
+        const size_t part = length - done < 1237 ? length - done : 1237;
+        gzFile file = gzopen(scratch_path("members"), "ab");
+        ck_assert_ptr_nonnull(file);
+        ck_assert_int_eq(gzwrite(file, file_bytes + done, (unsigned)part), (int)part);
+        ck_assert_int_eq(gzclose(file), Z_OK);
+        ck_assert_int_eq(gzclose(gzopen(scratch_path("members"), "ab")), Z_OK);
+    }
+    ck_assert_int_eq(read_labels(&out, scratch_path("members")), GG_OK);
+    ck_assert_int_eq(out.count, (int64_t)length - 8);
+    for (int64_t i = 0; i < out.count; i++)
+        ck_assert_int_eq(out.labels[i], file_bytes[8 + i]);
+    gg_free(out.labels);
+}
+END_TEST
+
 START_TEST(no_regular_file)
 {
     outputs out;
@@ -508,6 +571,8 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, lies_cost_no_memory);
     tcase_add_test(tests, likely_lies_cost_little_memory);
     tcase_add_test(tests, every_cut_and_every_flip);
+    tcase_add_test(tests, bytes_behind_gzip_data);
+    tcase_add_test(tests, many_members);
     tcase_add_test(tests, no_regular_file);
     tcase_add_test(tests, too_many_open_files);
     tcase_add_test(tests, read_error);

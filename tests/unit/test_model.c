@@ -97,7 +97,7 @@ START_TEST(inputs_that_are_refused)
     expect_refused(gg_input(model, "new", 0, dims), GG_ERR_ARGUMENT, "\"new\"", "rank is 0");
     expect_refused(gg_input(model, "new", -1, dims), GG_ERR_ARGUMENT, "\"new\"", "rank is -1");
     expect_refused(gg_input(model, "new", 5, dims), GG_ERR_ARGUMENT, "\"new\"", "rank is 5");
-    expect_refused(gg_input(model, "new", 2, NULL), GG_ERR_ARGUMENT, "\"new\"", "dimensions");
+    expect_refused(gg_input(model, "new", 2, NULL), GG_ERR_ARGUMENT, "\"new\"", "dims is NULL");
     expect_refused(gg_input(model, "new", 2, zero), GG_ERR_ARGUMENT, "\"new\"", "dimension 1 is 0");
     expect_refused(gg_input(model, "new", 2, axis), GG_ERR_ARGUMENT, "\"new\"", "dimension 1 is -4");
     expect_refused(gg_input(model, "new", 1, least), GG_ERR_ARGUMENT, "\"new\"", "dimension 0 is -9223372036854775808");
@@ -395,8 +395,9 @@ START_TEST(plans_that_are_refused)
     support_assert_fails(gg_model_plan(model, t, 4), GG_ERR_SHAPE, "gg_model_plan", "[batch]");
     support_assert_fails(gg_model_plan(model, y, 4), GG_ERR_SHAPE, "gg_model_plan", "[batch, 3]");
     support_assert_fails(gg_model_plan(model, loss, -1), GG_ERR_ARGUMENT, "gg_model_plan", "largest_batch is -1");
-    support_assert_fails(gg_model_plan(model, loss, INT64_MAX), GG_ERR_OVERFLOW, "9223372036854775807", "63 bits");
-    support_assert_fails(gg_model_plan(model, loss, INT64_MAX / 4096), GG_ERR_MEMORY, "no memory", "bytes");
+    support_assert_fails(gg_model_plan(model, loss, INT64_MAX), GG_ERR_OVERFLOW, "9223372036854775807",
+                         "\"x\" needs more floats");
+    support_assert_fails(gg_model_plan(model, loss, INT64_MAX / 8192), GG_ERR_MEMORY, "no memory", "bytes");
     ck_assert_ptr_null(gg_model_parameters(model));
     ck_assert_int_eq(gg_model_parameter_floats(model), 0);
     support_assert_fails(gg_model_set_largest(model, 0, 4), GG_ERR_ARGUMENT, "gg_model_set_largest", "axis 0");

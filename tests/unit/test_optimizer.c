@@ -214,6 +214,23 @@ START_TEST(epsilon_of_zero)
 }
 END_TEST
 
+/* A gradient of the size of epsilon shows epsilon: the first step is lr g / (|g| + epsilon), or lr / 2 where they are
+ * equal. RMSProp's first root is only a tenth of |g|. */
+START_TEST(default_epsilon)
+{
+    const double expected = _i == GG_ADAGRAD ? 1e-10 : 1e-8;
+    const double shrink = _i == GG_RMSPROP ? sqrt(1.0 - 0.99) : 1.0; /* sqrt(h) = shrink |g| after one step */
+    gg_optimizer *optimizer = make(&(gg_optimizer_options){.kind = (gg_optimizer_kind)_i, .weight_decay = -1.0f});
+    float *w = gg_model_parameters(model), *g = gg_model_gradients(model);
+    memset(w, 0, (size_t)floats * sizeof *w);
+    memset(g, 0, (size_t)floats * sizeof *g);
+    g[0] = (float)(expected / shrink);
+    ck_assert_int_eq(gg_optimizer_step(optimizer, 1.0f), GG_OK);
+    ck_assert_double_eq_tol((double)w[0] * shrink, -0.5, 1e-4);
+    gg_optimizer_free(optimizer);
+}
+END_TEST
+
 /* ---- clipping ---- */
 
 START_TEST(clipping_scales_by_the_norm)
@@ -237,6 +254,20 @@ START_TEST(clipping_scales_by_the_norm)
     ck_assert_double_eq_tol(gg_optimizer_gradient_norm(optimizer), 0.5, 1e-7);
     ck_assert_float_eq(w[0], -0.3f);
     ck_assert_float_eq(w[16], -0.4f);
+    gg_optimizer_free(optimizer);
+}
+END_TEST
+
+/* PyTorch's 1e-6 beside the norm: with both as small as that, it decides. */
+START_TEST(clipping_small_gradients)
+{
+    gg_optimizer *optimizer = make(&(gg_optimizer_options){.kind = GG_SGD, .clip_norm = 1e-6f});
+    float *w = gg_model_parameters(model), *g = gg_model_gradients(model);
+    memset(w, 0, (size_t)floats * sizeof *w);
+    memset(g, 0, (size_t)floats * sizeof *g);
+    g[0] = 3e-6f; /* a factor of 1e-6 / (3e-6 + 1e-6) */
+    ck_assert_int_eq(gg_optimizer_step(optimizer, 1.0f), GG_OK);
+    ck_assert_double_eq_tol((double)w[0] / 3e-6, -0.25, 1e-5);
     gg_optimizer_free(optimizer);
 }
 END_TEST
@@ -467,7 +498,9 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, rule_with_all_options, 0, GG_OPTIMIZER_COUNT);
     tcase_add_loop_test(tests, negative_means_zero, 0, GG_OPTIMIZER_COUNT);
     tcase_add_loop_test(tests, epsilon_of_zero, GG_ADAGRAD, GG_OPTIMIZER_COUNT);
+    tcase_add_loop_test(tests, default_epsilon, GG_ADAGRAD, GG_OPTIMIZER_COUNT);
     tcase_add_test(tests, clipping_scales_by_the_norm);
+    tcase_add_test(tests, clipping_small_gradients);
     tcase_add_test(tests, clipping_large_gradients);
     tcase_add_loop_test(tests, nothing_happens_when_the_norm_is_not_finite, 0, GG_OPTIMIZER_COUNT);
     tcase_add_test(tests, names_and_states);

@@ -227,6 +227,38 @@ START_TEST(long_networks)
 }
 END_TEST
 
+/* ---- sizes beyond any memory ---- */
+
+/* The message names the layer, or the input that no layer computes, its shape, and what was planned for. */
+START_TEST(overflow_names_its_place)
+{
+    static const int64_t huge = (int64_t)1 << 40;
+    static const struct {
+        int64_t dims[2];
+        const char *owner, *shape;
+    } ways[] = {{{GG_BATCH, 1}, "\"wide\"", "shape [batch, 1, 1099511627776]"},
+                {{GG_BATCH, (int64_t)1 << 40}, "\"x\"", "shape [batch, 1099511627776]"}};
+    for (int i = 0; i < 2; i++) {
+        gg_model *model = NULL;
+        ck_assert_int_eq(gg_model_new(&model, 1), GG_OK);
+        const gg_value x = gg_input(model, "x", 2, ways[i].dims);
+        if (i == 0) {
+            gg_model_name_next(model, "wide");
+            gg_node_repeat(model, x, huge);
+        } else {
+            gg_node_sum(model, x);
+        }
+        for (int again = 0; again < 2; again++) {
+            support_assert_fails(gg_model_plan(model, GG_NO_VALUE, huge), GG_ERR_OVERFLOW,
+                                 "gg_model_plan: ", ways[i].owner);
+            ck_assert_ptr_nonnull(strstr(gg_error_message(), ways[i].shape));
+            ck_assert_ptr_nonnull(strstr(gg_error_message(), "a batch of 1099511627776"));
+        }
+        gg_model_free(model);
+    }
+}
+END_TEST
+
 /* ---- tied weights ---- */
 
 /* Layers that share a parameter: its gradient is the sum of what each sends, the first one in backward overwriting. No
@@ -265,5 +297,6 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, inference_shares_more);
     tcase_add_test(tests, plans_are_reproducible);
     tcase_add_test(tests, long_networks);
+    tcase_add_test(tests, overflow_names_its_place);
     tcase_add_test(tests, tied_weights);
 }

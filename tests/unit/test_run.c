@@ -411,6 +411,26 @@ START_TEST(dropout_drops)
 }
 END_TEST
 
+/* A ratio of 0 drops nothing, not even where the random number is 0: of 2^26 words, some four have upper 24 bits of 0.
+ */
+START_TEST(dropout_of_nothing)
+{
+    enum { RUNS = 64, LONG = 1 << 20 };
+    float *ones = support_floats(LONG);
+    support_fill(ones, LONG, 1.0, 1.0, 0);
+    ck_assert_int_eq(gg_model_new(&model, 3), GG_OK);
+    const gg_value in = gg_input(model, "in", 1, (int64_t[]){GG_BATCH}), y = gg_dropout(model, in, 0.0f);
+    ck_assert_int_eq(gg_model_plan(model, GG_NO_VALUE, LONG), GG_OK);
+    ck_assert_int_eq(gg_model_bind(model, in, ones), GG_OK);
+    for (int run = 0; run < RUNS; run++) {
+        gg_model_set_step(model, run);
+        forward(y, GG_TRAIN);
+        ck_assert_mem_eq(gg_model_data(model, y), ones, LONG * sizeof *ones);
+    }
+    finish();
+}
+END_TEST
+
 /* ---- axes ---- */
 
 /* Three axes at once, each with an extent of its own in every run. */
@@ -485,6 +505,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, kept_values_outlive_runs_without_loss);
     tcase_add_test(tests, gradients_do_not_linger);
     tcase_add_test(tests, dropout_drops);
+    tcase_add_test(tests, dropout_of_nothing);
     tcase_add_test(tests, axes);
     tcase_add_test(tests, first_layer_with_bad_numbers);
 }

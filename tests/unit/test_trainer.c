@@ -229,6 +229,40 @@ START_TEST(stops_at_nan)
 }
 END_TEST
 
+/* No batch follows the last step of an epoch whose loss would show what it did: to the parameters themselves, or, where
+ * they are 1e30 and finite yet, to the scores. */
+START_TEST(stops_at_nan_after_the_last_step)
+{
+    static const struct {
+        float weight_decay;
+        int layers;
+        const char *culprit;
+    } ways[] = {{1e10f, 1, "the parameter affine1.W"}, {0.0f, 2, "the first layer with NaN or infinity is affine"}};
+    for (int i = 0; i < 2; i++) {
+        trainer_case c = case_make(&(trainer_setup){.batch = 100,
+                                                    .schedule = {.rate = 1e30f},
+                                                    .layers = ways[i].layers,
+                                                    .activation = GG_RELU,
+                                                    .optimizer = {.weight_decay = ways[i].weight_decay}});
+        const int64_t floats = gg_model_parameter_floats(c.model);
+        float *right = support_copy(gg_model_parameters(c.model), floats);
+        for (int again = 0; again < 2; again++) {
+            int64_t epochs = -1;
+            support_assert_fails(gg_trainer_step(c.trainer), GG_ERR_NUMERIC, "gg_trainer_step", ways[i].culprit);
+            gg_trainer_history(c.trainer, &epochs);
+            ck_assert_int_eq(epochs, 0);
+            ck_assert_int_eq(gg_trainer_where(c.trainer).step, 1);
+            ck_assert_int_eq(gg_optimizer_steps(c.optimizer), 1);
+        }
+        memcpy(gg_model_parameters(c.model), right, (size_t)floats * sizeof *right);
+        case_steps(&c, 1); /* only the evaluation is made up for */
+        ck_assert_int_eq(gg_trainer_where(c.trainer).epoch, 1);
+        ck_assert_int_eq(gg_optimizer_steps(c.optimizer), 1);
+        case_free(&c);
+    }
+}
+END_TEST
+
 START_TEST(stops_at_nan_in_the_samples)
 {
     trainer_case c = case_make(&(trainer_setup){.batch = 100});
@@ -413,6 +447,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, evaluation_of_odd_scores);
     tcase_add_test(tests, no_test_set);
     tcase_add_test(tests, stops_at_nan);
+    tcase_add_test(tests, stops_at_nan_after_the_last_step);
     tcase_add_test(tests, stops_at_nan_in_the_samples);
     tcase_add_test(tests, errors_of_layers_and_optimisers_pass);
     tcase_add_test(tests, steps_allocate_nothing);

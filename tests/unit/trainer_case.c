@@ -34,9 +34,10 @@ trainer_case case_without_trainer(const trainer_setup *setup)
         o->schedule.rate = 0.5f;
     o->input = gg_input(c.model, "x", 2, (const int64_t[]){GG_BATCH, CASE_FEATURES});
     o->labels = gg_input_labels(c.model, "t", 1, (const int64_t[]){GG_BATCH});
+    const gg_activation activation = setup->activation != GG_IDENTITY ? setup->activation : GG_TANH;
     gg_value h = o->input;
     for (int i = 0; i < (setup->layers != 0 ? setup->layers : 1); i++)
-        h = gg_affine(c.model, h, choose(setup->hidden, 7), &(gg_affine_options){.activation = GG_TANH});
+        h = gg_affine(c.model, h, choose(setup->hidden, 7), &(gg_affine_options){.activation = activation});
     if (dropout > 0.0f)
         h = gg_dropout(c.model, h, dropout);
     o->scores = gg_affine(c.model, h, CASE_CLASSES, NULL);

@@ -4,6 +4,7 @@
 
 #include <stddef.h>
 
+#include <gemmgrad/elementwise.h>
 #include <gemmgrad/trainer.h>
 
 enum { CASE_SAMPLES = 102, CASE_CLASSES = 3, CASE_FEATURES = 2 };
@@ -11,16 +12,17 @@ enum { CASE_SAMPLES = 102, CASE_CLASSES = 3, CASE_FEATURES = 2 };
 /* What may differ from case to case; 0 takes the default. */
 typedef struct trainer_setup {
     gg_optimizer_options optimizer;
-    gg_schedule schedule; /* rate [0.5] */
-    int64_t hidden;       /* [7] */
-    int64_t batch;        /* [16] */
-    int64_t planned;      /* the model's largest batch [batch] */
-    int64_t samples;      /* of training [100: batches of 16 leave 4] */
-    int64_t test_samples; /* [50; negative: no test set] */
-    float dropout;        /* [0.25; negative: no dropout layer] */
-    uint64_t seed;        /* of the shuffling [5] */
-    uint64_t model_seed;  /* [6] */
-    int layers;           /* affine layers before the last [1] */
+    gg_schedule schedule;     /* rate [0.5] */
+    int64_t hidden;           /* [7] */
+    int64_t batch;            /* [16] */
+    int64_t planned;          /* the model's largest batch [batch] */
+    int64_t samples;          /* of training [100: batches of 16 leave 4] */
+    int64_t test_samples;     /* [50; negative: no test set] */
+    float dropout;            /* [0.25; negative: no dropout layer] */
+    uint64_t seed;            /* of the shuffling [5] */
+    uint64_t model_seed;      /* [6] */
+    int layers;               /* affine layers before the last [1] */
+    gg_activation activation; /* of those [tanh] */
 } trainer_setup;
 
 typedef struct trainer_case {

@@ -8,7 +8,8 @@
  * overlap A or B (undefined, unchecked). All functions may be called from several threads at once
  * on different C. A call uses up to gg_threads() threads. Same inputs, same threads, same BLAS and
  * same CPU give the same bits. Errors, all of which leave C untouched: GG_ERR_ARGUMENT (NULL operand,
- * negative size), GG_ERR_SHAPE (a leading dimension below the stored row length), GG_ERR_OVERFLOW. */
+ * negative size, a transpose that is neither constant), GG_ERR_SHAPE (a leading dimension below the
+ * stored row length), GG_ERR_OVERFLOW. */
 #ifndef GEMMGRAD_GEMM_H
 #define GEMMGRAD_GEMM_H
 

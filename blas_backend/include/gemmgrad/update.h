@@ -4,7 +4,8 @@
  * (the factor of global-norm clipping, 1 when there is none), then g' += weight_decay * w (L2; AdamW decays
  * apart, as said there). State arrays (n floats each, zero at the start) belong to the caller. Arrays must not
  * overlap. n = 0 does nothing. `step` counts from 1. Formulae and defaults are PyTorch's (torch.optim).
- * Thread-safe on different arrays. Errors, outputs untouched: GG_ERR_ARGUMENT. */
+ * Thread-safe on different arrays. Errors, outputs untouched: GG_ERR_ARGUMENT, GG_ERR_OVERFLOW (an n that no
+ * memory holds). */
 #ifndef GEMMGRAD_UPDATE_H
 #define GEMMGRAD_UPDATE_H
 

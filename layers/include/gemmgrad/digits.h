@@ -27,7 +27,8 @@ extern "C" {
  * whatever the count, the CPU and the compiler. Sets of different seeds have nothing in common, so one serves for
  * training and another for the test. Both arrays belong to the caller. count = 0 does nothing. Thread-safe on
  * different outputs.
- * Errors, outputs untouched: GG_ERR_ARGUMENT (NULL with count > 0, negative count). */
+ * Errors, outputs untouched: GG_ERR_ARGUMENT (NULL with count > 0, negative count), GG_ERR_OVERFLOW (a count that no
+ * memory holds). */
 GG_API gg_status gg_digits_draw(float *images, int32_t *labels, int64_t count, uint64_t seed);
 
 #ifdef __cplusplus

@@ -68,7 +68,8 @@ GG_API gg_status gg_model_set_largest(gg_model *model, int axis, int64_t extent)
 
 typedef enum gg_mode { GG_INFER = 0, GG_TRAIN = 1 } gg_mode;
 
-/* The data of an input: caller-owned, dense, unchanged until the run (forward and backward) is over. */
+/* The data of an input: caller-owned, dense, unchanged until the run (forward and backward) is over. NULL takes the
+ * data away: a run that needs them is then GG_ERR_STATE, unless there are none of them, as in a batch of 0. */
 GG_API gg_status gg_model_bind(gg_model *model, gg_value input, const float *data);
 GG_API gg_status gg_model_bind_labels(gg_model *model, gg_value input, const int32_t *data);
 

@@ -15,8 +15,8 @@
  *     gg_random_fill_normal n rounded up to even; gg_random_below and gg_random_permutation as many as they say.
  *
  * `random` must not be NULL where the function returns a number; where it returns a gg_status NULL is
- * GG_ERR_ARGUMENT. On failure the outputs and *random are untouched. n = 0 does nothing. Thread-safe on different
- * gg_random and different outputs. */
+ * GG_ERR_ARGUMENT, as is a negative n; an n that no memory holds is GG_ERR_OVERFLOW. On failure the outputs and
+ * *random are untouched. n = 0 does nothing. Thread-safe on different gg_random and different outputs. */
 #ifndef GEMMGRAD_RANDOM_H
 #define GEMMGRAD_RANDOM_H
 

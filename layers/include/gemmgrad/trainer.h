@@ -45,8 +45,11 @@ GG_API void gg_trainer_free(gg_trainer *trainer);
 
 /* One mini-batch (the last of an epoch may be smaller): forward, backward, optimiser. When it was the epoch's last,
  * evaluates the test set and appends to the history. GG_ERR_NUMERIC when the loss is NaN or infinite: parameters are as
- * before the step and the message names the first layer that produced it. Allocates nothing except one history entry at
- * the end of an epoch. */
+ * before the step and the message names the first layer that produced it. GG_ERR_NUMERIC too when the epoch's last step
+ * left NaN or infinity in a parameter, or parameters that give finite samples of the test set such scores; the message
+ * names the parameter or the layer. That step is made and counted, but nothing is appended, and every further call says
+ * the same until the cause is gone, then finishes the epoch. Allocates nothing except one history entry at the end of
+ * an epoch. */
 GG_API gg_status gg_trainer_step(gg_trainer *trainer);
 
 /* Where training stands. */
