@@ -1,4 +1,5 @@
 /* train.c - the verb train: options, then a run, then its results. */
+#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
@@ -58,7 +59,7 @@ static const struct option options[] = {{"data", required_argument, NULL, OPTION
                                         {NULL, 0, NULL, 0}};
 
 static const int64_t MOST_EPOCHS = 1000000, MOST_BATCH = 1 << 24, MOST_THREADS = 1024;
-static const double MOST_RATE = 1e30;
+static const double LEAST_RATE = (double)FLT_TRUE_MIN, MOST_RATE = 1e30;
 
 /* What was asked for; 0 and NULL where nothing was said. */
 typedef struct request {
@@ -80,6 +81,18 @@ static int explain(void)
     return GG_EXIT_DONE;
 }
 
+/* The weights are float32, and so is the rate that moves them: one that becomes 0 there would train nothing. */
+static bool parse_rate(double *out, const char *text)
+{
+    if (!gg_parse_positive(out, "train", "lr", text, MOST_RATE))
+        return false;
+    if ((float)*out > 0.0f)
+        return true;
+    gg_usage_error("train", "--lr '%s' is 0 as a 32-bit float: expected a number from %g to %g", text, LEAST_RATE,
+                   MOST_RATE);
+    return false;
+}
+
 static bool take_option(request *asked, int option)
 {
     switch (option) {
@@ -91,7 +104,7 @@ static bool take_option(request *asked, int option)
     case OPTION_EPOCHS: return gg_parse_integer(&asked->epochs, "train", "epochs", optarg, 1, MOST_EPOCHS);
     case OPTION_BATCH: return gg_parse_integer(&asked->batch, "train", "batch", optarg, 1, MOST_BATCH);
     case OPTION_THREADS: return gg_parse_integer(&asked->threads, "train", "threads", optarg, 1, MOST_THREADS);
-    case OPTION_LR: return gg_parse_positive(&asked->rate, "train", "lr", optarg, MOST_RATE);
+    case OPTION_LR: return parse_rate(&asked->rate, optarg);
     case OPTION_SEED: asked->seed_given = true; return gg_parse_seed(&asked->seed, "train", "seed", optarg);
     default: asked->help = true; return true;
     }

@@ -62,7 +62,8 @@ class Refusals(ProgramTest):
                "batch": ("-1", "0", "2.5", "one", "999999999999"),
                "threads": ("-1", "0", "1025", "two"),
                "seed": ("-1", "+1", " 1", "0x10", "", "18446744073709551616"),
-               "lr": ("nan", "inf", "-inf", "0", "-0.1", "1e999", "1e31", "0.1.2", "", " 1", "fast")}
+               "lr": ("nan", "inf", "-inf", "0", "-0.1", "1e999", "1e31", "1e-60", "1e-400",
+                      "0.1.2", "", " 1", "fast")}
         for option, values in bad.items():
             for value in values:
                 with self.subTest(option=option, value=value):
