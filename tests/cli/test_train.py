@@ -126,8 +126,27 @@ class Pictures(ProgramTest):
     def test_one_epoch(self):
         if shutil.which("gnuplot") is None:
             self.skipTest("gnuplot is not installed")
-        done = self.succeeds("train", "spiral", "--epochs", 1, "--plot", "one.png")
-        self.assertNotIn("gnuplot", done.stderr)
+        for task in ("spiral", "digits"):
+            done = self.succeeds("train", task, "--epochs", 1, "--plot", "one.png")
+            self.assertEqual([line for line in done.stderr.splitlines() if not line.startswith(task)], [])
+
+    def script_of(self, *arguments):
+        """What gnuplot is told, by way of one that only writes it down."""
+        script = b"#!/bin/sh\ncase \"$1\" in -e) echo ' png ' >&2;; *) cat >\"$SCRIPT\";; esac\n"
+        os.chmod(self.write("bin/gnuplot", script), 0o755)
+        self.succeeds("train", *arguments, "--plot", "p.png",
+                      env={"PATH": f"{self.path('bin')}:{os.environ['PATH']}", "SCRIPT": self.path("script")})
+        return self.read("script").decode()
+
+    def test_ranges_have_an_extent_and_epochs_whole_ticks(self):
+        script = self.script_of("digits", "--epochs", 1)
+        for line in ("set xrange [0.5:1.5]", "set xtics 1,1"):
+            self.assertIn(line, script.splitlines())
+        self.assertNotIn("yrange [*:*]", script)
+        script = self.script_of("spiral", "--epochs", 3)
+        for line in ("set xrange [1:3]", "set xtics 1,1"):
+            self.assertIn(line, script.splitlines())
+        self.assertNotIn("set xtics 1,1", self.script_of("spiral", "--epochs", 40).splitlines())
 
     def test_without_gnuplot(self):
         nowhere = self.path("empty")
