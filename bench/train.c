@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
 
 #include "commands.h"
 #include "interrupt.h"
@@ -134,6 +135,13 @@ static int unknown_task(const char *name)
     return gg_usage_error("train", "unknown task '%s'; known are: %s", name, names);
 }
 
+/* gnuplot is asked for PNG whatever the file is called. */
+static bool is_png(const char *path)
+{
+    const size_t length = strlen(path);
+    return length >= 4 && strcasecmp(path + length - 4, ".png") == 0;
+}
+
 static int settle(gg_run_settings *settings, const request *asked, int words, char **word)
 {
     const gg_task *task = words > 0 ? gg_task_find(word[0]) : NULL;
@@ -145,6 +153,9 @@ static int settle(gg_run_settings *settings, const request *asked, int words, ch
         return gg_usage_error("train", "%s needs --data PATH, the folder of its files", task->name);
     if (!task->reads_files && asked->data != NULL)
         return gg_usage_error("train", "%s draws its own data and takes no --data", task->name);
+    if (asked->plot != NULL && !is_png(asked->plot))
+        return gg_usage_error("train", "--plot '%.300s': the picture is a PNG, expected a name that ends in .png",
+                              asked->plot);
     *settings = gg_run_defaults(task);
     settings->data = asked->data;
     settings->resume = asked->resume;

@@ -73,6 +73,10 @@ class Refusals(ProgramTest):
         self.refuses(["spiral", "--data"], "train", "spiral", "--data", ".")
         self.refuses(["mnist-mlp", "--data"], "train", "mnist-mlp")
 
+    def test_a_picture_is_a_png(self):
+        for name in ("p.jpg", "png", "p.png.svg", "folder/", ""):
+            self.refuses(["--plot", f"'{name}'", ".png"], "train", "spiral", "--plot", name)
+
 
 if __name__ == "__main__":
     main()
