@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/stat.h>
 
 #include "commands.h"
 #include "interrupt.h"
@@ -135,6 +136,53 @@ static int unknown_task(const char *name)
     return gg_usage_error("train", "unknown task '%s'; known are: %s", name, names);
 }
 
+/* ---- files that are one ---- */
+
+/* The folder of the path goes to *about; returns the name within it, or NULL when the folder is not there. */
+static const char *split_path(struct stat *about, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[GG_PATH_BYTES] = ".";
+    if (slash != NULL) {
+        const int length = snprintf(folder, sizeof folder, "%.*s", (int)(slash + 1 - path), path);
+        if (length < 0 || length >= GG_PATH_BYTES)
+            return NULL;
+    }
+    return stat(folder, about) == 0 ? (slash != NULL ? slash + 1 : path) : NULL;
+}
+
+static bool same_inode(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static bool same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+    if (stat(one, &a) == 0 && stat(other, &b) == 0 && same_inode(&a, &b))
+        return true;
+    const char *name = split_path(&a, one), *other_name = split_path(&b, other);
+    return name != NULL && other_name != NULL && strcmp(name, other_name) == 0 && same_inode(&a, &b);
+}
+
+/* Of two results in one file the first would be lost; --resume F --save F goes on in place and is meant so. */
+static int check_names(const request *asked)
+{
+    const char *json = asked->json != NULL && strcmp(asked->json, "-") != 0 ? asked->json : NULL;
+    const struct {
+        const char *option, *path, *other_option, *other_path;
+    } pairs[] = {{"save", asked->save, "json", json},
+                 {"save", asked->save, "plot", asked->plot},
+                 {"json", json, "plot", asked->plot},
+                 {"resume", asked->resume, "json", json},
+                 {"resume", asked->resume, "plot", asked->plot}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i].path != NULL && pairs[i].other_path != NULL && same_file(pairs[i].path, pairs[i].other_path))
+            return gg_usage_error("train", "--%s '%.300s' and --%s '%.300s' are the same file; each needs its own",
+                                  pairs[i].option, pairs[i].path, pairs[i].other_option, pairs[i].other_path);
+    return GG_EXIT_DONE;
+}
+
 /* gnuplot is asked for PNG whatever the file is called. */
 static bool is_png(const char *path)
 {
@@ -156,6 +204,8 @@ static int settle(gg_run_settings *settings, const request *asked, int words, ch
     if (asked->plot != NULL && !is_png(asked->plot))
         return gg_usage_error("train", "--plot '%.300s': the picture is a PNG, expected a name that ends in .png",
                               asked->plot);
+    if (check_names(asked) != GG_EXIT_DONE)
+        return GG_EXIT_USAGE;
     *settings = gg_run_defaults(task);
     settings->data = asked->data;
     settings->resume = asked->resume;

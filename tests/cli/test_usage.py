@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """What the command line accepts, what it explains, and what it refuses: exit code 2 with the culprit named."""
+import os
+
 from program import ProgramTest, main
 
 VERBS = ("demo", "train", "bench", "compare", "report", "history", "info", "help", "version")
@@ -76,6 +78,25 @@ class Refusals(ProgramTest):
     def test_a_picture_is_a_png(self):
         for name in ("p.jpg", "png", "p.png.svg", "folder/", ""):
             self.refuses(["--plot", f"'{name}'", ".png"], "train", "spiral", "--plot", name)
+
+    def test_two_results_in_one_file(self):
+        os.makedirs(self.path("folder"))
+        os.symlink("folder", self.path("link"))
+        for one, other in (("same.png", "same.png"), ("./same.png", "same.png"),
+                           ("folder/same.png", self.path("link/../folder//same.png")),
+                           ("link/same.png", "folder/same.png")):
+            for options in (("save", "json"), ("json", "save"), ("save", "plot"), ("plot", "json"),
+                            ("resume", "json"), ("resume", "plot")):
+                self.refuses([f"--{options[0]} '{one}'", f"--{options[1]} '{other}'", "same file"], "train", "spiral",
+                             f"--{options[0]}", one, f"--{options[1]}", other)
+        self.write("old", b"")
+        os.link(self.path("old"), self.path("hard"))
+        self.refuses(["same file"], "train", "spiral", "--save", "old", "--json", "hard")
+
+    def test_results_of_their_own(self):
+        os.mkdir(self.path("folder"))
+        self.succeeds("train", "spiral", "--epochs", 1, "--save", "same", "--json", "folder/same")
+        self.succeeds("train", "spiral", "--epochs", 2, "--resume", "same", "--save", "./same", "--json", "-")
 
 
 if __name__ == "__main__":
