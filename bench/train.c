@@ -298,6 +298,7 @@ static int train(const gg_run_settings *settings, const request *asked)
     if (gg_backend_init(&(gg_backend_options){.threads = (int)asked->threads}) != GG_OK)
         return gg_failure("train");
     gg_catch_interrupts();
+    gg_ignore_broken_pipes();
     if (gg_run_open(&run, settings) != GG_OK)
         return gg_failure("train");
     tell_start(&run, words);
