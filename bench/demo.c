@@ -77,6 +77,7 @@ static int run_demo(bool quick)
     gg_run runs[PARTS] = {0};
     gg_status status = GG_OK;
     gg_catch_interrupts();
+    gg_ignore_broken_pipes();
     for (int i = 0; i < PARTS && status == GG_OK; i++)
         status = train_part(&runs[i], &parts[i], quick);
     const int code = status == GG_OK ? finish(runs, quick) : gg_failure("demo");

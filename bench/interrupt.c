@@ -12,12 +12,28 @@ static void ask(int signal_number)
     asked = 1;
 }
 
+/* Who started us with a signal ignored (nohup, a shell's trap) wants it to stay so. */
+static void catch_one(int signal_number, int flags)
+{
+    struct sigaction before, action = {.sa_handler = ask, .sa_flags = flags | SA_RESTART};
+    sigemptyset(&action.sa_mask);
+    if (sigaction(signal_number, NULL, &before) == 0 && before.sa_handler != SIG_IGN)
+        sigaction(signal_number, &action, NULL);
+}
+
 void gg_catch_interrupts(void)
 {
-    struct sigaction action = {.sa_handler = ask, .sa_flags = (int)SA_RESETHAND | SA_RESTART};
-    sigemptyset(&action.sa_mask);
-    sigaction(SIGINT, &action, NULL);
-    sigaction(SIGTERM, &action, NULL);
+    catch_one(SIGINT, (int)SA_RESETHAND);
+    catch_one(SIGTERM, (int)SA_RESETHAND);
+    /* A closed terminal may send it twice, by the shell and by the kernel: the second must not cost the results. */
+    catch_one(SIGHUP, 0);
+}
+
+void gg_ignore_broken_pipes(void)
+{
+    struct sigaction ignore = {.sa_handler = SIG_IGN};
+    sigemptyset(&ignore.sa_mask);
+    sigaction(SIGPIPE, &ignore, NULL);
 }
 
 bool gg_interrupted(void)

@@ -16,14 +16,16 @@ gg_status gg_plot_check(void)
     return gg_gnuplot_terminal(&terminal);
 }
 
-static const char STYLE[] = "set encoding utf8\n"
-                            "set border 3 linecolor rgb '#808080' linewidth 1\n"
+static const char STYLE[] = "set border 3 linecolor rgb '#808080' linewidth 1\n"
                             "set tics nomirror scale 0.5 textcolor rgb '#303030'\n"
                             "set grid linecolor rgb '#e6e6e6' linewidth 1 linetype 1\n"
                             "set key off\n"
                             "set xlabel textcolor rgb '#303030'\n"
                             "set ylabel textcolor rgb '#303030'\n"
                             "set title textcolor rgb '#101010'\n";
+
+enum { MOST_SINGLE_TICKS = 10 };                       /* so many epochs have room for a tick each */
+static const double LEAST_EXTENT = 0.01, MARGIN = 5.0; /* of the accuracy, in per cent of the test set */
 
 static void write_history(FILE *script, const gg_epoch_result *history, int64_t count)
 {
@@ -38,17 +40,51 @@ static void write_history(FILE *script, const gg_epoch_result *history, int64_t 
     fputs("EOD\n", script);
 }
 
-/* Loss and accuracy in the two places "origin; size" of the picture; few epochs are shown as points too. */
-static void write_curves(FILE *script, int64_t epochs, const char *loss_place, const char *accuracy_place)
+/* Left to itself gnuplot puts ticks between few epochs, and has no width to show for a single one. */
+static void write_epoch_axis(FILE *script, int64_t epochs)
 {
-    const char *with = epochs <= 40 ? "linespoints pointtype 7 pointsize 0.7" : "lines";
-    fprintf(script,
-            "set xrange [%d:%" PRId64 "]\nset xlabel 'epoch'\nset format x '%%.0f'\n%s\n"
-            "set title 'Training loss'\nset ylabel 'cross-entropy'\nset yrange [0:*]\n"
-            "plot $history using 1:2 with %s linewidth 2.2 linecolor rgb '#0072b2'\n"
-            "%s\nset title 'Test accuracy'\nset ylabel 'correct, %%'\nset yrange [*:*]\n"
-            "plot $history using 1:3 with %s linewidth 2.2 linecolor rgb '#d55e00'\n",
-            epochs > 1 ? 1 : 0, epochs > 1 ? epochs : 2, loss_place, with, accuracy_place, with);
+    fputs("set xlabel 'epoch'\nset format x '%.0f'\n", script);
+    if (epochs > 1)
+        fprintf(script, "set xrange [1:%" PRId64 "]\n", epochs);
+    else
+        fputs("set xrange [0.5:1.5]\n", script);
+    fputs(epochs <= MOST_SINGLE_TICKS ? "set xtics 1,1\n" : "set xtics autofreq\n", script);
+}
+
+static void write_loss_range(FILE *script, const gg_epoch_result *history, int64_t count)
+{
+    double most = 0.0;
+    for (int64_t i = 0; i < count; i++)
+        most = fmax(most, history[i].train_loss);
+    fputs(most > 0.0 ? "set yrange [0:*]\n" : "set yrange [0:1]\n", script);
+}
+
+/* gnuplot warns of a range without extent, which one epoch has, and several of the same accuracy. */
+static void write_accuracy_range(FILE *script, const gg_epoch_result *history, int64_t count)
+{
+    double least = 100.0, most = 0.0;
+    for (int64_t i = 0; i < count; i++) {
+        least = fmin(least, 100.0 * history[i].test_accuracy);
+        most = fmax(most, 100.0 * history[i].test_accuracy);
+    }
+    if (most - least >= LEAST_EXTENT)
+        fputs("set yrange [*:*]\n", script);
+    else
+        fprintf(script, "set yrange [%.6g:%.6g]\n", fmax(0.0, least - MARGIN), fmin(100.0, most + MARGIN));
+}
+
+/* Loss and accuracy in the two places "origin; size" of the picture; few epochs are shown as points too. */
+static void write_curves(FILE *script, const gg_epoch_result *history, int64_t count, const char *loss_place,
+                         const char *accuracy_place)
+{
+    const char *with = count <= 40 ? "linespoints pointtype 7 pointsize 0.7" : "lines";
+    write_epoch_axis(script, count);
+    fprintf(script, "%s\nset title 'Training loss'\nset ylabel 'cross-entropy'\n", loss_place);
+    write_loss_range(script, history, count);
+    fprintf(script, "plot $history using 1:2 with %s linewidth 2.2 linecolor rgb '#0072b2'\n", with);
+    fprintf(script, "%s\nset title 'Test accuracy'\nset ylabel 'correct, %%'\n", accuracy_place);
+    write_accuracy_range(script, history, count);
+    fprintf(script, "plot $history using 1:3 with %s linewidth 2.2 linecolor rgb '#d55e00'\n", with);
 }
 
 static void write_regions(FILE *script, double reach, int classes)
@@ -98,10 +134,11 @@ static gg_status write_script(FILE *script, const char *terminal, const char *fi
     write_title(script, run, history, count);
     if (plane) {
         write_regions(script, reach, run->data.classes);
-        write_curves(script, count, "set origin 0.53,0.47\nset size 0.46,0.46",
+        write_curves(script, history, count, "set origin 0.53,0.47\nset size 0.46,0.46",
                      "set origin 0.53,0\nset size 0.46,0.46");
     } else {
-        write_curves(script, count, "set origin 0,0\nset size 0.5,0.92", "set origin 0.5,0\nset size 0.5,0.92");
+        write_curves(script, history, count, "set origin 0,0\nset size 0.5,0.92",
+                     "set origin 0.5,0\nset size 0.5,0.92");
     }
     fputs("unset multiplot\nset output\n", script);
     return status;

@@ -1,7 +1,10 @@
 /* train.c - the verb train: options, then a run, then its results. */
+#include <float.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <string.h>
+#include <strings.h>
+#include <sys/stat.h>
 
 #include "commands.h"
 #include "interrupt.h"
@@ -58,7 +61,7 @@ static const struct option options[] = {{"data", required_argument, NULL, OPTION
                                         {NULL, 0, NULL, 0}};
 
 static const int64_t MOST_EPOCHS = 1000000, MOST_BATCH = 1 << 24, MOST_THREADS = 1024;
-static const double MOST_RATE = 1e30;
+static const double LEAST_RATE = (double)FLT_TRUE_MIN, MOST_RATE = 1e30;
 
 /* What was asked for; 0 and NULL where nothing was said. */
 typedef struct request {
@@ -80,6 +83,18 @@ static int explain(void)
     return GG_EXIT_DONE;
 }
 
+/* The weights are float32, and so is the rate that moves them: one that becomes 0 there would train nothing. */
+static bool parse_rate(double *out, const char *text)
+{
+    if (!gg_parse_positive(out, "train", "lr", text, MOST_RATE))
+        return false;
+    if ((float)*out > 0.0f)
+        return true;
+    gg_usage_error("train", "--lr '%s' is 0 as a 32-bit float: expected a number from %g to %g", text, LEAST_RATE,
+                   MOST_RATE);
+    return false;
+}
+
 static bool take_option(request *asked, int option)
 {
     switch (option) {
@@ -91,7 +106,7 @@ static bool take_option(request *asked, int option)
     case OPTION_EPOCHS: return gg_parse_integer(&asked->epochs, "train", "epochs", optarg, 1, MOST_EPOCHS);
     case OPTION_BATCH: return gg_parse_integer(&asked->batch, "train", "batch", optarg, 1, MOST_BATCH);
     case OPTION_THREADS: return gg_parse_integer(&asked->threads, "train", "threads", optarg, 1, MOST_THREADS);
-    case OPTION_LR: return gg_parse_positive(&asked->rate, "train", "lr", optarg, MOST_RATE);
+    case OPTION_LR: return parse_rate(&asked->rate, optarg);
     case OPTION_SEED: asked->seed_given = true; return gg_parse_seed(&asked->seed, "train", "seed", optarg);
     default: asked->help = true; return true;
     }
@@ -121,6 +136,60 @@ static int unknown_task(const char *name)
     return gg_usage_error("train", "unknown task '%s'; known are: %s", name, names);
 }
 
+/* ---- files that are one ---- */
+
+/* The folder of the path goes to *about; returns the name within it, or NULL when the folder is not there. */
+static const char *split_path(struct stat *about, const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    char folder[GG_PATH_BYTES] = ".";
+    if (slash != NULL) {
+        const int length = snprintf(folder, sizeof folder, "%.*s", (int)(slash + 1 - path), path);
+        if (length < 0 || length >= GG_PATH_BYTES)
+            return NULL;
+    }
+    return stat(folder, about) == 0 ? (slash != NULL ? slash + 1 : path) : NULL;
+}
+
+static bool same_inode(const struct stat *a, const struct stat *b)
+{
+    return a->st_dev == b->st_dev && a->st_ino == b->st_ino;
+}
+
+static bool same_file(const char *one, const char *other)
+{
+    struct stat a, b;
+    if (stat(one, &a) == 0 && stat(other, &b) == 0 && same_inode(&a, &b))
+        return true;
+    const char *name = split_path(&a, one), *other_name = split_path(&b, other);
+    return name != NULL && other_name != NULL && strcmp(name, other_name) == 0 && same_inode(&a, &b);
+}
+
+/* Of two results in one file the first would be lost; --resume F --save F goes on in place and is meant so. */
+static int check_names(const request *asked)
+{
+    const char *json = asked->json != NULL && strcmp(asked->json, "-") != 0 ? asked->json : NULL;
+    const struct {
+        const char *option, *path, *other_option, *other_path;
+    } pairs[] = {{"save", asked->save, "json", json},
+                 {"save", asked->save, "plot", asked->plot},
+                 {"json", json, "plot", asked->plot},
+                 {"resume", asked->resume, "json", json},
+                 {"resume", asked->resume, "plot", asked->plot}};
+    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++)
+        if (pairs[i].path != NULL && pairs[i].other_path != NULL && same_file(pairs[i].path, pairs[i].other_path))
+            return gg_usage_error("train", "--%s '%.300s' and --%s '%.300s' are the same file; each needs its own",
+                                  pairs[i].option, pairs[i].path, pairs[i].other_option, pairs[i].other_path);
+    return GG_EXIT_DONE;
+}
+
+/* gnuplot is asked for PNG whatever the file is called. */
+static bool is_png(const char *path)
+{
+    const size_t length = strlen(path);
+    return length >= 4 && strcasecmp(path + length - 4, ".png") == 0;
+}
+
 static int settle(gg_run_settings *settings, const request *asked, int words, char **word)
 {
     const gg_task *task = words > 0 ? gg_task_find(word[0]) : NULL;
@@ -132,6 +201,11 @@ static int settle(gg_run_settings *settings, const request *asked, int words, ch
         return gg_usage_error("train", "%s needs --data PATH, the folder of its files", task->name);
     if (!task->reads_files && asked->data != NULL)
         return gg_usage_error("train", "%s draws its own data and takes no --data", task->name);
+    if (asked->plot != NULL && !is_png(asked->plot))
+        return gg_usage_error("train", "--plot '%.300s': the picture is a PNG, expected a name that ends in .png",
+                              asked->plot);
+    if (check_names(asked) != GG_EXIT_DONE)
+        return GG_EXIT_USAGE;
     *settings = gg_run_defaults(task);
     settings->data = asked->data;
     settings->resume = asked->resume;
@@ -224,6 +298,7 @@ static int train(const gg_run_settings *settings, const request *asked)
     if (gg_backend_init(&(gg_backend_options){.threads = (int)asked->threads}) != GG_OK)
         return gg_failure("train");
     gg_catch_interrupts();
+    gg_ignore_broken_pipes();
     if (gg_run_open(&run, settings) != GG_OK)
         return gg_failure("train");
     tell_start(&run, words);

@@ -117,19 +117,21 @@ class Places(ProgramTest):
 
     def test_no_such_folder(self):
         for option in ("json", "save", "plot"):
-            self.refuses(["nowhere/file", "No such file"], option, "nowhere/file")
+            self.refuses(["nowhere/file.png", "No such file"], option, "nowhere/file.png")
 
     def test_no_file(self):
-        os.mkdir(self.path("folder"))
+        os.mkdir(self.path("folder.png"))
         for option in ("json", "save", "plot"):
-            self.refuses(["folder"], option, "folder")
+            self.refuses(["folder.png"], option, "folder.png")
+            self.refuses(["too long"], option, "x" * 5000 + ".png")
+        for option in ("json", "save"):
             self.refuses(["new/"], option, "new/")
             self.refuses(["empty"], option, "")
-            self.refuses(["too long"], option, "x" * 5000)
 
     def test_devices_are_not_replaced(self):
-        for option in ("save", "plot"):
-            self.refuses(["/dev/null", "regular"], option, "/dev/null")
+        self.refuses(["/dev/null", "regular"], "save", "/dev/null")
+        os.symlink("/dev/null", self.path("null.png"))
+        self.refuses(["null.png", "regular"], "plot", "null.png")
         self.succeeds("train", "spiral", "--epochs", 1, "--json", "/dev/null")
         self.assertFalse(os.path.isfile("/dev/null"))
 
@@ -140,7 +142,7 @@ class Places(ProgramTest):
             self.refuses(["/proc/file"], "save", "/proc/file")
         else:
             for option in ("json", "save", "plot"):
-                self.refuses(["locked/file", "denied"], option, "locked/file")
+                self.refuses(["locked/file.png", "denied"], option, "locked/file.png")
 
     @unittest.skipUnless(os.path.exists("/dev/full"), "no /dev/full here")
     def test_full_device(self):
@@ -156,7 +158,7 @@ class FullDisk(ProgramTest):
             filler.write(bytes(16 << 10))
         for option in ("save", "json", "plot"):
             self.fails(1, [f"--{option}", "No space left"], "train", "spiral", "--epochs", 2, f"--{option}",
-                       os.path.join(folder, "file"))
+                       os.path.join(folder, "file.png"))
 
     def test_full_at_the_end(self):
         folder = self.small_disk(256)

@@ -99,11 +99,36 @@ class Interrupted(ProgramTest):
         return output
 
     def test_keeps_what_was_reached(self):
-        for with_signal in (signal.SIGINT, signal.SIGTERM):
+        for with_signal in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             output = self.interrupt(with_signal)
             self.assertIn("interrupted", output)
             self.assertIn("samples per second", output)
             self.assertTrue(self.read_json("stopped.json")["interrupted"])
+
+    def test_an_ignored_signal_stays_ignored(self):
+        for ignored in (signal.SIGINT, signal.SIGHUP):
+            before = signal.signal(ignored, signal.SIG_IGN)
+            try:
+                process = self.start_program("train", "spiral", "--threads", 1, "--epochs", 30000,
+                                             "--json", "figures.json")
+            finally:
+                signal.signal(ignored, before)
+            self.addCleanup(process.kill)
+            self.assertIn("epoch 1/30000", process.stderr.readline())
+            process.send_signal(ignored)
+            _, errors = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 0, errors)
+            self.assertFalse(self.read_json("figures.json")["interrupted"])
+
+    def test_a_reader_that_goes_away_does_not_cost_the_checkpoint(self):
+        process = self.start_program("train", "spiral", "--epochs", 300, "--save", "kept")
+        process.stdout.close()
+        with process.stderr:
+            errors = process.stderr.read()
+        self.assertEqual(process.wait(timeout=120), 1, errors)
+        self.assertIn("cannot write to standard output", errors)
+        self.succeeds("train", "spiral", "--epochs", 300, "--save", "whole")
+        self.assertEqual(self.read("kept"), self.read("whole"))
 
     def test_resumed_from_the_middle_equals_uninterrupted(self):
         self.interrupt(signal.SIGINT)
@@ -126,8 +151,27 @@ class Pictures(ProgramTest):
     def test_one_epoch(self):
         if shutil.which("gnuplot") is None:
             self.skipTest("gnuplot is not installed")
-        done = self.succeeds("train", "spiral", "--epochs", 1, "--plot", "one.png")
-        self.assertNotIn("gnuplot", done.stderr)
+        for task in ("spiral", "digits"):
+            done = self.succeeds("train", task, "--epochs", 1, "--plot", "one.png")
+            self.assertEqual([line for line in done.stderr.splitlines() if not line.startswith(task)], [])
+
+    def script_of(self, *arguments):
+        """What gnuplot is told, by way of one that only writes it down."""
+        script = b"#!/bin/sh\ncase \"$1\" in -e) echo ' png ' >&2;; *) cat >\"$SCRIPT\";; esac\n"
+        os.chmod(self.write("bin/gnuplot", script), 0o755)
+        self.succeeds("train", *arguments, "--plot", "p.png",
+                      env={"PATH": f"{self.path('bin')}:{os.environ['PATH']}", "SCRIPT": self.path("script")})
+        return self.read("script").decode()
+
+    def test_ranges_have_an_extent_and_epochs_whole_ticks(self):
+        script = self.script_of("digits", "--epochs", 1)
+        for line in ("set xrange [0.5:1.5]", "set xtics 1,1"):
+            self.assertIn(line, script.splitlines())
+        self.assertNotIn("yrange [*:*]", script)
+        script = self.script_of("spiral", "--epochs", 3)
+        for line in ("set xrange [1:3]", "set xtics 1,1"):
+            self.assertIn(line, script.splitlines())
+        self.assertNotIn("set xtics 1,1", self.script_of("spiral", "--epochs", 40).splitlines())
 
     def test_without_gnuplot(self):
         nowhere = self.path("empty")

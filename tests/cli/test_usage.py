@@ -1,5 +1,7 @@
 #!/usr/bin/env python3
 """What the command line accepts, what it explains, and what it refuses: exit code 2 with the culprit named."""
+import os
+
 from program import ProgramTest, main
 
 VERBS = ("demo", "train", "bench", "ab", "compare", "report", "history", "info", "help", "version")
@@ -62,7 +64,8 @@ class Refusals(ProgramTest):
                "batch": ("-1", "0", "2.5", "one", "999999999999"),
                "threads": ("-1", "0", "1025", "two"),
                "seed": ("-1", "+1", " 1", "0x10", "", "18446744073709551616"),
-               "lr": ("nan", "inf", "-inf", "0", "-0.1", "1e999", "1e31", "0.1.2", "", " 1", "fast")}
+               "lr": ("nan", "inf", "-inf", "0", "-0.1", "1e999", "1e31", "1e-60", "1e-400",
+                      "0.1.2", "", " 1", "fast")}
         for option, values in bad.items():
             for value in values:
                 with self.subTest(option=option, value=value):
@@ -71,6 +74,29 @@ class Refusals(ProgramTest):
     def test_data_where_it_belongs(self):
         self.refuses(["spiral", "--data"], "train", "spiral", "--data", ".")
         self.refuses(["mnist-mlp", "--data"], "train", "mnist-mlp")
+
+    def test_a_picture_is_a_png(self):
+        for name in ("p.jpg", "png", "p.png.svg", "folder/", ""):
+            self.refuses(["--plot", f"'{name}'", ".png"], "train", "spiral", "--plot", name)
+
+    def test_two_results_in_one_file(self):
+        os.makedirs(self.path("folder"))
+        os.symlink("folder", self.path("link"))
+        for one, other in (("same.png", "same.png"), ("./same.png", "same.png"),
+                           ("folder/same.png", self.path("link/../folder//same.png")),
+                           ("link/same.png", "folder/same.png")):
+            for options in (("save", "json"), ("json", "save"), ("save", "plot"), ("plot", "json"),
+                            ("resume", "json"), ("resume", "plot")):
+                self.refuses([f"--{options[0]} '{one}'", f"--{options[1]} '{other}'", "same file"], "train", "spiral",
+                             f"--{options[0]}", one, f"--{options[1]}", other)
+        self.write("old", b"")
+        os.link(self.path("old"), self.path("hard"))
+        self.refuses(["same file"], "train", "spiral", "--save", "old", "--json", "hard")
+
+    def test_results_of_their_own(self):
+        os.mkdir(self.path("folder"))
+        self.succeeds("train", "spiral", "--epochs", 1, "--save", "same", "--json", "folder/same")
+        self.succeeds("train", "spiral", "--epochs", 2, "--resume", "same", "--save", "./same", "--json", "-")
 
 
 if __name__ == "__main__":

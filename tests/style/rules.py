@@ -124,8 +124,9 @@ def bare(words):
 
 
 def rule_memory(tree):
-    """one file allocates: malloc and its kin stay in blas_backend/memory.c"""
-    kin = "malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|free|strdup|strndup|v?asprintf|alloca"
+    """one file allocates: malloc, mmap and their kin stay in blas_backend/memory.c"""
+    kin = ("malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|free|strdup|strndup|v?asprintf|alloca|"
+           "mmap|mmap64|mremap|munmap|s?brk|memalign|valloc|pvalloc")
     for source in c_files(tree, BELOW):
         if source.path == SINGLE_DOORS["memory"]:
             continue
@@ -134,8 +135,12 @@ def rule_memory(tree):
 
 
 def rule_parallel(tree):
-    """one file opens OpenMP regions: blas_backend/parallel.c; `omp simd` may stand anywhere"""
-    pragma = r'(?:#[ \t]*pragma\b|_Pragma[ \t]*\([ \t]*")[ \t]*omp\b[^\n]*?\b(parallel|teams|target|task\w*|sections)\b'
+    """one file shares work among threads: blas_backend/parallel.c, by OpenMP; `omp simd` may stand anywhere"""
+    shares = r"parallel|teams|target|task\w*|sections?|for|loop|distribute|single|master|masked"
+    pragma = r'(?:#[ \t]*pragma\b|_Pragma[ \t]*\([ \t]*")[ \t]*omp\b[^\n]*?\b(' + shares + r")\b"
+    for source in c_files(tree, LIBRARIES):
+        for line, match in source.matches(bare("pthread_create|thrd_create"), source.tokens):
+            yield source.path, line, match.group(0)
     for source in c_files(tree, BELOW):
         if source.path == SINGLE_DOORS["parallel"]:
             continue
@@ -146,8 +151,11 @@ def rule_parallel(tree):
 def rule_quiet(tree):
     """the libraries never exit, abort, assert or print"""
     calls = r"exit|_exit|_Exit|quick_exit|abort|raise|assert|printf|vprintf|puts|putchar|perror"
+    streams = "stdout|stderr|STDOUT_FILENO|STDERR_FILENO"
+    by_number = bare(r"p?writev?|v?dprintf|fdopen|dup2?") + r"\s*\(\s*[12]\s*[,)]"
+    pattern = bare(calls) + r"\s*\(|" + bare(streams) + "|" + by_number
     for source in c_files(tree, LIBRARIES):
-        for line, match in source.matches(bare(calls) + r"\s*\(|" + bare("stdout|stderr"), source.tokens):
+        for line, match in source.matches(pattern, source.tokens):
             yield source.path, line, match.group(0)
 
 
@@ -238,14 +246,29 @@ PLANTED = [
     (rule_memory, "bench/x.c", "void x(void *p) { free (p); }\n"),
     (rule_memory, "blas_backend/x.c", "void (*f)(void *) = free;\n"),
     (rule_memory, "blas_backend/x.c", "void *x(void) { return realloc(0, 1); }\n"),
+    (rule_memory, "layers/x.c", "void *x(void) { return mmap(0, 1, 3, 34, -1, 0); }\n"),
+    (rule_memory, "blas_backend/x.c", "void x(void *p) { munmap(p, 1); }\n"),
     (rule_parallel, "layers/x.c", "#pragma omp parallel for\n"),
     (rule_parallel, "blas_backend/x.c", "#  pragma  omp  for  \\\n   parallel\n"),
     (rule_parallel, "bench/x.c", '_Pragma("omp parallel")\n'),
     (rule_parallel, "bench/x.c", "#pragma omp taskloop\n"),
+    (rule_parallel, "layers/x.c", "#pragma omp for\n"),
+    (rule_parallel, "blas_backend/x.c", "#pragma omp for simd schedule(static)\n"),
+    (rule_parallel, "blas_backend/x.c", '_Pragma("omp for")\n'),
+    (rule_parallel, "layers/x.c", "void x(void) { pthread_create(&t, 0, f, 0); }\n"),
+    (rule_parallel, "blas_backend/x.c", "int (*f)() = pthread_create;\n"),
+    (rule_parallel, "blas_backend/x.c", "void x(void) { thrd_create(&t, f, 0); }\n"),
     (rule_quiet, "layers/x.c", "void x(void) { exit(1); }\n"),
     (rule_quiet, "blas_backend/x.c", "void x(void) { assert(1); }\n"),
     (rule_quiet, "layers/x.c", 'void x(void) { fprintf(stderr, "x"); }\n'),
     (rule_quiet, "layers/x.c", 'void x(void) { printf("x"); }\n'),
+    (rule_quiet, "layers/x.c", 'void x(void) { fputs("x", stdout); }\n'),
+    (rule_quiet, "blas_backend/x.c", "void x(void) { fputc(1, stderr); }\n"),
+    (rule_quiet, "blas_backend/x.c", "void x(void) { putc(1, stderr); }\n"),
+    (rule_quiet, "layers/x.c", 'void x(void) { write(1, "x", 1); }\n'),
+    (rule_quiet, "blas_backend/x.c", 'void x(void) { write( 2 , "x", 1); }\n'),
+    (rule_quiet, "blas_backend/x.c", 'void x(void) { write(STDERR_FILENO, "x", 1); }\n'),
+    (rule_quiet, "layers/x.c", 'void x(void) { dprintf(2, "x"); }\n'),
     (rule_leftovers, "tests/x.c", "/* TO" + "DO: more */\n"),
     (rule_leftovers, "tests/x.py", "# FIX" + "ME\n"),
     (rule_leftovers, "bench/x.c", "#if" + " 0\n#endif\n"),
@@ -258,6 +281,9 @@ ALLOWED = [
     ("layers/x.c", "/* cblas_sgemm, malloc and exit(1) in a comment; // printf( */\n"),
     ("layers/x.c", 'const char *x = "cblas_sgemm // malloc(1) \\" exit(1)";\n'),
     ("layers/x.c", "void x(gg_pool *p) { p->free(1); gg_free(p); p.exit(2); my_printf(3); snprintf(0, 0, 0); }\n"),
+    ("layers/x.c", "void x(gg_files *f) { f->write(1, 0, 2); write(fd, 0, 1); write(12, 0, 2); fputs(text, file); }\n"),
+    ("blas_backend/x.c", "pthread_once_t once;\nvoid x(void) { pthread_once(&once, f); pthread_mutex_lock(&m); }\n"),
+    ("blas_backend/memory.c", "void *m(void) { return mmap(0, 1, 3, 34, -1, aligned_alloc(64, 64)); }\n"),
     ("layers/x.c", "#pragma omp simd\n#pragma omp declare simd\n"),
     ("layers/x.c", "#include <memory.h>\n#include <stdlib.h>\n_Static_assert(1, \"\");\n"),
     ("blas_backend/kernels/x.c", '#include "kernels.h"\n#include "../parallel.h"\n#include "kernels/kernels.h"\n'),
