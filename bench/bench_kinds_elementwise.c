@@ -300,7 +300,7 @@ static gg_status run_optimizer(bench_work *work)
     return gg_fail(GG_ERR_INTERNAL, "bench: optimiser %d has no case", work->line->option);
 }
 
-/* The same step in double, on a few weights at a time. */
+/* The same step in double, on a few weights at a time; it is not the first when a call was timed before. */
 typedef struct chunk {
     double w[CHUNK], s[CHUNK], v[CHUNK], g[CHUNK], scale[CHUNK];
 } chunk;
@@ -318,7 +318,7 @@ static void reference_step(const bench_work *work, chunk *c, int64_t n)
     case GG_ADAMW: {
         const bool decoupled = work->line->option == GG_ADAMW;
         reference_adam(c->w, c->s, c->v, c->scale, c->g, n, lr, beta1, beta2, epsilon, decoupled ? (double)0.01f : 0.0,
-                       1.0, 1, decoupled);
+                       1.0, work->step, decoupled);
         break;
     }
     case GG_OPTIMIZER_COUNT: break;

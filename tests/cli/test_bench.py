@@ -87,6 +87,15 @@ class Results(ProgramTest):
         self.assertAlmostEqual(aggregates["median"]["gflops"] * aggregates["median"]["real_time"], 2.0 * 32 * 256 * 256,
                                delta=2.0 * 32 * 256 * 256 * 1e-4)
 
+    def test_every_kind_passes_its_check(self):
+        cheap = ("optimizer/.*/669706|activation/.*/65536|softmax|sum_rows|x8x8x1000|30x2x10x3|"
+                 "(dx|dw|affine)/.*/32x256x256")
+        report = self.report("--repetitions", "1", "--no-raw", "--filter", cheap)
+        names = {entry["run_name"] for entry in report["benchmarks"]}
+        for kind in ("adam/", "nesterov/", "log/65536/gradient", "softmax/backward", "cross_entropy", "gemm_batch"):
+            self.assertTrue(any(kind in name for name in names), kind)
+        self.assertEqual([entry for entry in report["benchmarks"] if "error_message" in entry], [])
+
     def test_counters_and_no_allocation_once_warm(self):
         report = self.report("--filter", f"^({PRODUCT}|layers/affine/in_out/32x256x256|training/perceptron/sigmoid.*)$")
         medians = {entry["run_name"]: entry for entry in report["benchmarks"]
