@@ -83,5 +83,6 @@ def main():
     if len(sys.argv) < 2:
         sys.exit(f"usage: {sys.argv[0]} GEMMGRAD [tests]")
     signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell may have started us with it ignored
+    signal.signal(signal.SIGHUP, signal.SIG_DFL)  # so may nohup with this one
     ProgramTest.program = os.path.abspath(sys.argv.pop(1))
     unittest.main(verbosity=2)
