@@ -1,5 +1,5 @@
 /* bench_peers.h - the same work done by somebody else: a script (bench/peers/NAME_peers.py) that answers the requests
- * of serve.h, in a process that is stopped while we measure. */
+ * of gemmgrad/measure.h, in a process that is stopped while we measure. */
 #ifndef GEMMGRAD_BENCH_PEERS_H
 #define GEMMGRAD_BENCH_PEERS_H
 
