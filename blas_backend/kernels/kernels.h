@@ -57,6 +57,7 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, divide, (float *y, const float *a, const float *b, int64_t n))                                             \
     X(void, axpy, (float *y, const float *x, int64_t n, float alpha))                                                  \
     X(void, fill, (float *y, int64_t n, float value))                                                                  \
+    X(void, add_constant, (float *y, int64_t n, float value))                                                          \
     X(void, scale, (float *y, int64_t n, float alpha))                                                                 \
     X(double, sum, (const float *x, int64_t n))                                                                        \
     X(double, sum_squares, (const float *x, int64_t n))                                                                \
