@@ -168,6 +168,8 @@ static int learned_targets(twin *t, const registry_sizes *s)
 
 /* ---- the table ---- */
 
+#define IMAGES(NAME) .name = #NAME, .network = registry_##NAME, .images = true
+
 #define AFFINE(NAME, F) .name = NAME, .call = call_affine, .layer = &reference_affine, .activation = F
 #define ELEMENT(NAME, CALL, F) \
     .name = NAME, .CALL, .layer = &reference_activation_layer, .activation = F, .any_last = true
@@ -235,6 +237,16 @@ const registry_entry registry[] = {
     {.name = "classifier", .network = classifier},
     {.name = "three_losses", .network = three_losses},
     {.name = "learned_targets", .network = learned_targets},
+
+    {IMAGES(conv2d)},
+    {IMAGES(conv2d_pads)},
+    {IMAGES(conv2d_groups)},
+    {IMAGES(conv2d_same)},
+    {IMAGES(conv1d)},
+    {IMAGES(conv_transpose2d)},
+    {IMAGES(conv_transpose2d_same)},
+    {IMAGES(conv_transpose1d)},
+    {IMAGES(conv_network)},
 };
 
 const int registry_count = sizeof registry / sizeof *registry;
@@ -250,6 +262,8 @@ gg_value registry_call(const registry_entry *e, gg_model *model, gg_value x, gg_
 
 bool registry_takes(const registry_entry *e, const registry_sizes *s)
 {
+    if (e->images)
+        return s->rank == 2;
     return s->rank <= (e->highest_rank > 0 ? e->highest_rank : GG_MAX_RANK) && (s->rank > 0 || e->any_last);
 }
 

@@ -45,10 +45,22 @@ typedef struct registry_entry {
     double second_low, second_high; /* the same for the second input */
     double weight_low, weight_high; /* 0, 0: the twin's default */
     int highest_rank;               /* 0: 4 */
+    bool images;                    /* only the batch of the sizes matters: one rank is enough */
 } registry_entry;
 
 extern const registry_entry registry[];
 extern const int registry_count;
+
+/* The networks of convolutions: registry_conv.c. */
+int registry_conv2d(twin *t, const registry_sizes *sizes);
+int registry_conv2d_pads(twin *t, const registry_sizes *sizes);
+int registry_conv2d_groups(twin *t, const registry_sizes *sizes);
+int registry_conv2d_same(twin *t, const registry_sizes *sizes);
+int registry_conv1d(twin *t, const registry_sizes *sizes);
+int registry_conv_transpose2d(twin *t, const registry_sizes *sizes);
+int registry_conv_transpose2d_same(twin *t, const registry_sizes *sizes);
+int registry_conv_transpose1d(twin *t, const registry_sizes *sizes);
+int registry_conv_network(twin *t, const registry_sizes *sizes);
 
 /* Whether the entry takes inputs of these sizes. */
 bool registry_takes(const registry_entry *entry, const registry_sizes *sizes);

@@ -33,8 +33,11 @@ typedef struct twin_value {
     int64_t out;
     gg_activation activation;
     double alpha;
-    float ratio; /* dropout */
-    int node;    /* place among the layers: dropout's random numbers depend on it */
+    float ratio;        /* dropout */
+    gg_conv_shape conv; /* convolution, without its batch */
+    bool conv_transposed;
+    int64_t image[3]; /* convolution: channels, height (of images) and width of the output */
+    int node;         /* place among the layers: dropout's random numbers depend on it */
     twin_content content;
     double low, high;
     float *data; /* of an input, at the largest extents */
