@@ -147,18 +147,20 @@ void GG_KERNEL(moments_columns)(double *first, double *second, const float *x, i
         moments_lanes(columns - c, first + c, second + c, x + c, ld, rows, origin + c);
 }
 
-GG_INLINE void normal_column(int64_t c, float *y, const float *x, const gg_norm_columns *n, bool relu)
+GG_INLINE void normal_column(int64_t c, float *y, const float *x, const float *mean, const float *scale,
+                             const float *shift, bool relu)
 {
-    const float value = normal(x[c], n->mean[c], n->scale[c], n->shift[c]);
+    const float value = normal(x[c], mean[c], scale[c], shift[c]);
     y[c] = relu ? rectified(value) : value;
 }
 
 GG_APART void normalize_row(float *y, const float *x, int64_t columns, const gg_norm_columns *n, bool relu)
 {
+    const float *mean = n->mean, *scale = n->scale, *shift = n->shift;
     if (relu)
-        GG_OVER_ARRAY(columns, normal_column, y, x, n, true);
+        GG_OVER_ARRAY(columns, normal_column, y, x, mean, scale, shift, true);
     else
-        GG_OVER_ARRAY(columns, normal_column, y, x, n, false);
+        GG_OVER_ARRAY(columns, normal_column, y, x, mean, scale, shift, false);
 }
 
 void GG_KERNEL(normalize_columns)(float *y, const float *x, int64_t ld, int64_t rows, int64_t columns,
@@ -201,25 +203,30 @@ void GG_KERNEL(norm_sums_columns)(double *first, double *second, const float *dy
                         n->shift + c, relu);
 }
 
-GG_INLINE void norm_gradient_column(int64_t c, float *dx, const float *dy, const float *x, const gg_norm_columns *n,
+GG_INLINE void norm_gradient_column(int64_t c, float *dx, const float *dy, const float *x, const float *mean,
+                                    const float *scale, const float *shift, const float *slope, const float *level,
                                     bool relu, bool accumulate)
 {
-    norm_gradient_element(c, dx, dy, x, n->mean[c], n->scale[c], n->shift[c], n->slope[c], n->level[c], relu,
-                          accumulate);
+    norm_gradient_element(c, dx, dy, x, mean[c], scale[c], shift[c], slope[c], level[c], relu, accumulate);
 }
 
-GG_APART void norm_gradient_row(float *dx, const float *dy, const float *x, int64_t columns, const gg_norm_columns *n,
-                                bool relu, bool accumulate)
+GG_INLINE void norm_gradient_row(float *dx, const float *dy, const float *x, int64_t columns, const gg_norm_columns *n,
+                                 bool relu, bool accumulate)
 {
-    if (accumulate)
-        GG_OVER_ARRAY(columns, norm_gradient_column, dx, dy, x, n, relu, true);
-    else
-        GG_OVER_ARRAY(columns, norm_gradient_column, dx, dy, x, n, relu, false);
+    const float *mean = n->mean, *scale = n->scale, *shift = n->shift, *slope = n->slope, *level = n->level;
+    GG_OVER_ARRAY(columns, norm_gradient_column, dx, dy, x, mean, scale, shift, slope, level, relu, accumulate);
 }
 
 void GG_KERNEL(norm_gradient_columns)(float *dx, const float *dy, const float *x, int64_t ld, int64_t rows,
                                       int64_t columns, const gg_norm_columns *n, bool relu, bool accumulate)
 {
-    for (int64_t r = 0; r < rows; r++)
-        norm_gradient_row(dx + r * ld, dy + r * ld, x + r * ld, columns, n, relu, accumulate);
+    for (int64_t r = 0; r < rows; r++, dx += ld, dy += ld, x += ld)
+        if (relu && accumulate)
+            norm_gradient_row(dx, dy, x, columns, n, true, true);
+        else if (relu)
+            norm_gradient_row(dx, dy, x, columns, n, true, false);
+        else if (accumulate)
+            norm_gradient_row(dx, dy, x, columns, n, false, true);
+        else
+            norm_gradient_row(dx, dy, x, columns, n, false, false);
 }

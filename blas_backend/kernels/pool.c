@@ -44,6 +44,20 @@ enum { FEW = 4 };
             block(1, at_, __VA_ARGS__);            \
     } while (0)
 
+/* The same for blocks that may be done twice: the last one begins earlier instead of being shorter. Less than four
+ * windows are left to the caller; *done is where they begin. */
+#define OVER_WINDOWS_AGAIN(done, begin, end, block, ...)            \
+    do {                                                            \
+        const int64_t count_ = (end) - (begin);                     \
+        *(done) = count_ >= FEW ? (end) : (begin);                  \
+        if (count_ >= LANES)                                        \
+            for (int64_t at_ = (begin); at_ < (end); at_ += LANES)  \
+                block(LANES, least(at_, (end)-LANES), __VA_ARGS__); \
+        else if (count_ >= FEW)                                     \
+            for (int64_t at_ = (begin); at_ < (end); at_ += FEW)    \
+                block(FEW, least(at_, (end)-FEW), __VA_ARGS__);     \
+    } while (0)
+
 /* ---- the largest ---- */
 
 /* A NaN is larger than everything. */
@@ -52,32 +66,70 @@ GG_INLINE bool exceeds(float a, float b)
     return (a > b) | (a != a);
 }
 
-/* `count` windows from `first` on; kernel and stride are the horizontal ones. */
-GG_INLINE void max_block(int count, int64_t first, float *y, int32_t *index, const row *r, const gg_pool_shape *p,
-                         int64_t kernel, int64_t stride, bool indexed)
-{
-    float best[LANES];
+/* The best so far of each lane's window, and where it stands. */
+typedef struct bests {
+    float value[LANES];
     int32_t place[LANES];
-    const int32_t corner = (int32_t)(r->top * p->width + first * stride - p->left);
+} bests;
+
+/* Two neighbours of each window, from `place` on for the first lane: loads of whole registers where stride is 2. */
+GG_INLINE void meet_pair(bests *b, int count, const float *x, int32_t place, int32_t stride, bool indexed)
+{
+    float left[LANES], right[LANES];
     GG_FOR_LANES (lane, count) {
-        best[lane] = r->x[corner + lane * stride];
-        place[lane] = corner + lane * (int32_t)stride;
+        left[lane] = x[lane * stride];
+        right[lane] = x[lane * stride + 1];
     }
-    for (int64_t i = 0; i < r->rows; i++)
-        for (int64_t j = 0; j < kernel; j++) {
-            const int32_t from = corner + (int32_t)(i * p->width + j);
-            GG_FOR_LANES (lane, count) {
-                const float x = r->x[from + lane * stride];
-                const bool larger = exceeds(x, best[lane]);
-                best[lane] = larger ? x : best[lane];
-                if (indexed)
-                    place[lane] = larger ? from + lane * (int32_t)stride : place[lane];
-            }
-        }
     GG_FOR_LANES (lane, count) {
-        y[first + lane] = best[lane];
+        const bool larger = exceeds(left[lane], b->value[lane]);
+        b->value[lane] = larger ? left[lane] : b->value[lane];
         if (indexed)
-            index[first + lane] = place[lane];
+            b->place[lane] = larger ? place + lane * stride : b->place[lane];
+    }
+    GG_FOR_LANES (lane, count) {
+        const bool larger = exceeds(right[lane], b->value[lane]);
+        b->value[lane] = larger ? right[lane] : b->value[lane];
+        if (indexed)
+            b->place[lane] = larger ? place + 1 + lane * stride : b->place[lane];
+    }
+}
+
+GG_INLINE void meet_one(bests *b, int count, const float *x, int32_t place, int32_t stride, bool indexed)
+{
+    GG_FOR_LANES (lane, count) {
+        const float value = x[lane * stride];
+        const bool larger = exceeds(value, b->value[lane]);
+        b->value[lane] = larger ? value : b->value[lane];
+        if (indexed)
+            b->place[lane] = larger ? place + lane * stride : b->place[lane];
+    }
+}
+
+/* `count` windows from `first` on; kernel and stride are the horizontal ones. Of a row of three, the middle one is met
+ * twice, in two pairs. */
+GG_INLINE void max_block(int count, int64_t first, float *y, int32_t *index, const row *r, const gg_pool_shape *p,
+                         int64_t kernel, int32_t stride, bool indexed)
+{
+    bests b;
+    const int32_t corner = (int32_t)(r->top * p->width - p->left) + (int32_t)first * stride;
+    GG_FOR_LANES (lane, count) {
+        b.value[lane] = -__builtin_inff();
+        b.place[lane] = corner + lane * stride;
+    }
+    for (int32_t i = 0; i < (int32_t)r->rows; i++) {
+        const int32_t from = corner + i * (int32_t)p->width;
+        if (kernel == 2 || kernel == 3)
+            meet_pair(&b, count, r->x + from, from, stride, indexed);
+        if (kernel == 3)
+            meet_pair(&b, count, r->x + from + 1, from + 1, stride, indexed);
+        if (kernel != 2 && kernel != 3)
+            for (int32_t j = 0; j < (int32_t)kernel; j++)
+                meet_one(&b, count, r->x + from + j, from + j, stride, indexed);
+    }
+    GG_FOR_LANES (lane, count) {
+        y[first + lane] = b.value[lane];
+        if (indexed)
+            index[first + lane] = b.place[lane];
     }
 }
 
@@ -100,14 +152,15 @@ static void max_one(float *y, int32_t *index, const row *r, const gg_pool_shape 
 }
 
 GG_INLINE void max_rows(float *y, int32_t *index, const float *x, const gg_pool_shape *p, int64_t kernel,
-                        int64_t stride, bool indexed)
+                        int32_t stride, bool indexed)
 {
     for (int64_t i = 0; i < p->out_height; i++) {
         const row r = row_at(p, x, i);
         for (int64_t j = 0; j < r.begin; j++)
             max_one(y, index, &r, p, j);
-        OVER_WINDOWS(r.begin, r.end, max_block, y, index, &r, p, kernel, stride, indexed);
-        for (int64_t j = r.end; j < p->out_width; j++)
+        int64_t done;
+        OVER_WINDOWS_AGAIN(&done, r.begin, r.end, max_block, y, index, &r, p, kernel, stride, indexed);
+        for (int64_t j = done; j < p->out_width; j++)
             max_one(y, index, &r, p, j);
         y += p->out_width;
         index = indexed ? index + p->out_width : NULL;
@@ -125,8 +178,9 @@ GG_INLINE void max_rows(float *y, int32_t *index, const float *x, const gg_pool_
 
 MAX_ROWS(2_by_2, 2, 2)
 MAX_ROWS(3_by_2, 3, 2)
+MAX_ROWS(3_by_1, 3, 1)
 MAX_ROWS(dense, p->kernel_width, 1)
-MAX_ROWS(any, p->kernel_width, p->stride_width)
+MAX_ROWS(any, p->kernel_width, (int32_t)p->stride_width)
 
 void GG_KERNEL(max_pool)(float *y, int32_t *index, const float *x, int64_t planes, const gg_pool_shape *p)
 {
@@ -139,6 +193,8 @@ void GG_KERNEL(max_pool)(float *y, int32_t *index, const float *x, int64_t plane
             max_rows_2_by_2(y + out, place, from, p);
         else if (kernel == 3 && stride == 2)
             max_rows_3_by_2(y + out, place, from, p);
+        else if (kernel == 3 && stride == 1)
+            max_rows_3_by_1(y + out, place, from, p);
         else if (stride == 1)
             max_rows_dense(y + out, place, from, p);
         else
@@ -214,6 +270,24 @@ GG_INLINE float larger_of(float a, float b)
     return exceeds(b, a) ? b : a;
 }
 
+/* Where the first element stands that is `value` or NaN; there is one. Looked for in chunks without a way out. */
+static int64_t first_equal(const float *x, int64_t n, float value)
+{
+    enum { CHUNK = 256 };
+    int64_t i = 0;
+    for (; i + CHUNK <= n; i += CHUNK) {
+        uint32_t found = 0;
+#pragma omp simd reduction(| : found)
+        for (int64_t j = i; j < i + CHUNK; j++)
+            found |= x[j] == value || x[j] != x[j] ? 1u : 0u;
+        if (found != 0)
+            break;
+    }
+    while (x[i] != value && x[i] == x[i])
+        i++;
+    return i;
+}
+
 int64_t GG_KERNEL(max_index)(const float *x, int64_t n)
 {
     float best[LANES];
@@ -221,10 +295,7 @@ int64_t GG_KERNEL(max_index)(const float *x, int64_t n)
         best[lane] = x[0];
     GG_OVER_LANES(n, best_element, best, x);
     GG_FOLD(best, LANES, larger_of);
-    int64_t i = 0;
-    while (x[i] != best[0] && x[i] == x[i])
-        i++;
-    return i;
+    return first_equal(x, n, best[0]);
 }
 
 /* ---- the mean ---- */
@@ -235,24 +306,34 @@ GG_INLINE float share(const gg_pool_shape *p, int64_t rows, int64_t columns)
     return 1.0f / (float)(p->exclude_padding ? rows * columns : p->kernel_height * p->kernel_width);
 }
 
-/* Row sums first: the rounding errors are those of kernel_height + kernel_width additions, not of their product. */
-GG_INLINE void mean_block(int count, int64_t first, float *y, const row *r, const gg_pool_shape *p, int64_t kernel,
-                          int64_t stride, float factor)
+/* sum += the row sum of each window. */
+GG_INLINE void add_row(float *sum, int count, const float *x, int64_t kernel, int32_t stride)
 {
-    float sum[LANES];
-    const float *corner = r->x + r->top * p->width + first * stride - p->left;
-    GG_FOR_LANES (lane, count)
-        sum[lane] = 0.0f;
-    for (int64_t i = 0; i < r->rows; i++) {
-        float of_row[LANES];
+    float of_row[LANES];
+    if (kernel == 2) { /* whole registers where stride is 2 */
         GG_FOR_LANES (lane, count)
-            of_row[lane] = corner[i * p->width + lane * stride];
+            of_row[lane] = x[lane * stride] + x[lane * stride + 1];
+    } else {
+        GG_FOR_LANES (lane, count)
+            of_row[lane] = x[lane * stride];
         for (int64_t j = 1; j < kernel; j++)
             GG_FOR_LANES (lane, count)
-                of_row[lane] += corner[i * p->width + j + lane * stride];
-        GG_FOR_LANES (lane, count)
-            sum[lane] += of_row[lane];
+                of_row[lane] += x[lane * stride + j];
     }
+    GG_FOR_LANES (lane, count)
+        sum[lane] += of_row[lane];
+}
+
+/* Row sums first: the rounding errors are those of kernel_height + kernel_width additions, not of their product. */
+GG_INLINE void mean_block(int count, int64_t first, float *y, const row *r, const gg_pool_shape *p, int64_t kernel,
+                          int32_t stride, float factor)
+{
+    float sum[LANES];
+    const float *corner = r->x + r->top * p->width - p->left + first * stride;
+    GG_FOR_LANES (lane, count)
+        sum[lane] = 0.0f;
+    for (int64_t i = 0; i < r->rows; i++)
+        add_row(sum, count, corner + i * p->width, kernel, stride);
     GG_FOR_LANES (lane, count)
         y[first + lane] = sum[lane] * factor;
 }
@@ -271,14 +352,15 @@ static void mean_one(float *y, const row *r, const gg_pool_shape *p, int64_t out
     y[out_column] = sum * share(p, r->rows, end - begin);
 }
 
-GG_INLINE void mean_rows(float *y, const float *x, const gg_pool_shape *p, int64_t kernel, int64_t stride)
+GG_INLINE void mean_rows(float *y, const float *x, const gg_pool_shape *p, int64_t kernel, int32_t stride)
 {
     for (int64_t i = 0; i < p->out_height; i++, y += p->out_width) {
         const row r = row_at(p, x, i);
         for (int64_t j = 0; j < r.begin; j++)
             mean_one(y, &r, p, j);
-        OVER_WINDOWS(r.begin, r.end, mean_block, y, &r, p, kernel, stride, share(p, r.rows, kernel));
-        for (int64_t j = r.end; j < p->out_width; j++)
+        int64_t done;
+        OVER_WINDOWS_AGAIN(&done, r.begin, r.end, mean_block, y, &r, p, kernel, stride, share(p, r.rows, kernel));
+        for (int64_t j = done; j < p->out_width; j++)
             mean_one(y, &r, p, j);
     }
 }
@@ -290,9 +372,8 @@ GG_INLINE void mean_rows(float *y, const float *x, const gg_pool_shape *p, int64
     }
 
 MEAN_ROWS(2_by_2, 2, 2)
-MEAN_ROWS(3_by_2, 3, 2)
 MEAN_ROWS(dense, p->kernel_width, 1)
-MEAN_ROWS(any, p->kernel_width, p->stride_width)
+MEAN_ROWS(any, p->kernel_width, (int32_t)p->stride_width)
 
 void GG_KERNEL(mean_pool)(float *y, const float *x, int64_t planes, const gg_pool_shape *p)
 {
@@ -302,8 +383,6 @@ void GG_KERNEL(mean_pool)(float *y, const float *x, int64_t planes, const gg_poo
         const float *from = x + plane * p->height * p->width;
         if (kernel == 2 && stride == 2)
             mean_rows_2_by_2(to, from, p);
-        else if (kernel == 3 && stride == 2)
-            mean_rows_3_by_2(to, from, p);
         else if (stride == 1)
             mean_rows_dense(to, from, p);
         else
