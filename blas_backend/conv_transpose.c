@@ -31,6 +31,24 @@ static void finish(void *context, int64_t begin, int64_t end)
     }
 }
 
+/* Under our own names; the rest is checked, in its words, by gg_conv_backward_data. */
+static gg_status check(const float *y, const float *x, const float *w, const gg_conv_shape *shape,
+                       const gg_conv_options *o)
+{
+    static const char name[] = "gg_conv_transpose_forward";
+    if (shape == NULL)
+        return gg_fail(GG_ERR_ARGUMENT, "%s: shape is NULL", name);
+    if (o->accumulate_dx)
+        return gg_fail(GG_ERR_ARGUMENT, "%s: accumulate_dx is not for a forward pass", name);
+    if (shape->batch > 0 && (y == NULL || x == NULL || w == NULL))
+        return gg_fail(GG_ERR_ARGUMENT, "%s: %s is NULL with a batch of %lld", name,
+                       y == NULL   ? "y"
+                       : x == NULL ? "x"
+                                   : "w",
+                       (long long)shape->batch);
+    return GG_OK;
+}
+
 /* Floats below which a second thread does not pay. */
 enum { GRAIN = 16384 };
 
@@ -39,9 +57,9 @@ gg_status gg_conv_transpose_forward(float *y, const float *x, const float *w, co
                                     int64_t workspace_floats)
 {
     gg_conv_options data = options != NULL ? *options : (gg_conv_options){0};
-    if (data.accumulate_dx)
-        return gg_fail(GG_ERR_ARGUMENT, "gg_conv_transpose_forward: accumulate_dx is not for a forward pass");
-    const gg_status status = gg_conv_backward_data(y, x, w, shape, &data, workspace, workspace_floats);
+    gg_status status = check(y, x, w, shape, &data);
+    if (status == GG_OK)
+        status = gg_conv_backward_data(y, x, w, shape, &data, workspace, workspace_floats);
     if (status != GG_OK)
         return status;
     finish_job job = {

@@ -52,8 +52,10 @@ static gg_status backward(const gg_pass *pass)
                               pass->x[0], o->in, pass->w[0], o->out, pass->rows, o->in, o->out, &product);
 }
 
-static const gg_layer_class affine_class = {"affine", forward, backward, true, false};
-static const gg_layer_class matmul_class = {"matmul", forward, backward, true, false};
+static const gg_layer_class affine_class = {
+    .kind = "affine", .forward = forward, .backward = backward, .adds_gradients = true};
+static const gg_layer_class matmul_class = {
+    .kind = "matmul", .forward = forward, .backward = backward, .adds_gradients = true};
 
 static bool options_fit(gg_model *model, const gg_layer_class *layer_class, int64_t out, const gg_affine_options *o)
 {

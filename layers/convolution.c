@@ -221,12 +221,18 @@ static gg_status transposed_workspace(int64_t *floats, const gg_node *node, int 
                               : largest_space(floats, node, passes + 1, 2, extents);
 }
 
-static const gg_layer_class conv2d = {"conv2d", forward, backward, true, false, workspace};
-static const gg_layer_class conv1d = {"conv1d", forward, backward, true, false, workspace};
-static const gg_layer_class conv_transpose2d = {
-    "conv_transpose2d", transposed_forward, transposed_backward, false, false, transposed_workspace};
-static const gg_layer_class conv_transpose1d = {
-    "conv_transpose1d", transposed_forward, transposed_backward, false, false, transposed_workspace};
+static const gg_layer_class conv2d = {
+    .kind = "conv2d", .forward = forward, .backward = backward, .adds_gradients = true, .workspace = workspace};
+static const gg_layer_class conv1d = {
+    .kind = "conv1d", .forward = forward, .backward = backward, .adds_gradients = true, .workspace = workspace};
+static const gg_layer_class conv_transpose2d = {.kind = "conv_transpose2d",
+                                                .forward = transposed_forward,
+                                                .backward = transposed_backward,
+                                                .workspace = transposed_workspace};
+static const gg_layer_class conv_transpose1d = {.kind = "conv_transpose1d",
+                                                .forward = transposed_forward,
+                                                .backward = transposed_backward,
+                                                .workspace = transposed_workspace};
 
 /* ---- building ---- */
 

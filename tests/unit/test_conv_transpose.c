@@ -91,9 +91,9 @@ START_TEST(bad_arguments_touch_nothing)
     gg_conv_shape wrong = shape;
     wrong.groups = 5;
     support_assert_fails(gg_conv_transpose_forward(NULL, a.x, a.w, a.bias, &shape, NULL, a.workspace, a.floats),
-                         GG_ERR_ARGUMENT, name, "dx is NULL");
+                         GG_ERR_ARGUMENT, name, "y is NULL");
     support_assert_fails(gg_conv_transpose_forward(a.y, NULL, a.w, a.bias, &shape, NULL, a.workspace, a.floats),
-                         GG_ERR_ARGUMENT, name, "dy is NULL");
+                         GG_ERR_ARGUMENT, name, "x is NULL");
     support_assert_fails(gg_conv_transpose_forward(a.y, a.x, a.w, a.bias, NULL, NULL, a.workspace, a.floats),
                          GG_ERR_ARGUMENT, name, "shape is NULL");
     support_assert_fails(gg_conv_transpose_forward(a.y, a.x, a.w, a.bias, &wrong, NULL, a.workspace, a.floats),
