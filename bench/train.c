@@ -77,8 +77,8 @@ static int explain(void)
     fputs(USAGE, stdout);
     for (int i = 0; i < gg_task_count; i++) {
         const gg_task *t = &gg_tasks[i];
-        printf("  %-11s%s\n", t->name, t->about);
-        printf("  %-11s(%" PRId64 " epochs, batch %" PRId64 ", rate %g)\n", "", t->epochs, t->batch, t->rate);
+        printf("  %-15s%s\n", t->name, t->about);
+        printf("  %-15s(%" PRId64 " epochs, batch %" PRId64 ", rate %g)\n", "", t->epochs, t->batch, t->rate);
     }
     return GG_EXIT_DONE;
 }
