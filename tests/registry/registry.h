@@ -46,6 +46,11 @@ typedef struct registry_entry {
     double weight_low, weight_high; /* 0, 0: the twin's default */
     int highest_rank;               /* 0: 4 */
     bool images;                    /* only the batch of the sizes matters: one rank is enough */
+
+    /* Layers over images: the shape of x is registry_image's with that many dimensions; 0: no such layer. */
+    int image_rank;
+    gg_pool_window window; /* pooling */
+    bool relu;             /* batch normalisation: fused */
 } registry_entry;
 
 extern const registry_entry registry[];
@@ -61,6 +66,9 @@ int registry_conv_transpose2d(twin *t, const registry_sizes *sizes);
 int registry_conv_transpose2d_same(twin *t, const registry_sizes *sizes);
 int registry_conv_transpose1d(twin *t, const registry_sizes *sizes);
 int registry_conv_network(twin *t, const registry_sizes *sizes);
+
+/* [batch, C, H, W], [batch, C, W] or [batch, C] for an entry over images: C, H and W follow from the sizes. */
+void registry_image(int64_t dims[GG_MAX_RANK], const registry_sizes *sizes, int rank);
 
 /* Whether the entry takes inputs of these sizes. */
 bool registry_takes(const registry_entry *entry, const registry_sizes *sizes);
