@@ -66,6 +66,9 @@ static inline bool gg_conv_has_finish(const gg_conv_call *call)
     return call->bias != NULL || call->activation != GG_IDENTITY || call->preactivation != NULL;
 }
 
+/* W^T of all groups, [group][depth][filters of the group], by all threads. */
+void gg_conv_transpose_weights(float *transposed, const gg_conv_call *call);
+
 /* Floats rounded up to whole cache lines, so that parts of a workspace do not share one. */
 static inline int64_t gg_conv_lines(int64_t floats)
 {

@@ -3,6 +3,8 @@
  * For each image and group, X [channels][pixels], Y [filters][pixels], W [filters][channels]:
  *   Y = W . X,  dX = W^T . dY,  dW = sum over the images of dY . X^T
  *
+ * W^T is written down first, for the products read rows faster than columns.
+ *
  * With as many images as threads each thread takes some, and a dW of its own in the workspace, which are added up at
  * the end in the order of the threads; with fewer, each product is shared out among the threads. */
 #include "conv_method.h"
@@ -26,6 +28,8 @@ static int64_t weights(const gg_conv_geometry *g)
 
 static int64_t workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
 {
+    if (pass == GG_CONV_BACKWARD_DATA)
+        return weights(g);
     return pass == GG_CONV_BACKWARD_WEIGHTS && g->batch >= threads && threads > 1 ? threads * gg_conv_lines(weights(g))
                                                                                   : 0;
 }
@@ -58,9 +62,9 @@ static void multiply(const job *j, int64_t image, int64_t group, float *dw, bool
         p.c = call->y + y, p.a = call->w + w, p.b = call->x + x;
         p.m = g->group_filters, p.k = g->depth;
     } else if (j->pass == GG_CONV_BACKWARD_DATA) {
-        p.c = call->dx + x, p.a = call->w + w, p.b = call->dy + y;
-        p.m = g->depth, p.k = g->group_filters;
-        p.transpose_a = true, p.beta = call->accumulate ? 1.0f : 0.0f;
+        p.c = call->dx + x, p.a = call->workspace + w, p.b = call->dy + y;
+        p.m = g->depth, p.k = p.lda = g->group_filters;
+        p.beta = call->accumulate ? 1.0f : 0.0f;
     } else {
         p.c = dw + w, p.a = call->dy + y, p.b = call->x + x;
         p.lda = pixels, p.ldc = p.n = g->depth;
@@ -104,6 +108,8 @@ enum { GRAIN = 16384 };
 static void run_pass(const gg_conv_call *call, gg_conv_pass pass)
 {
     job j = {call, pass};
+    if (pass == GG_CONV_BACKWARD_DATA)
+        gg_conv_transpose_weights(call->workspace, call);
     const gg_conv_geometry *g = &call->g;
     if (call->threads > 1 && g->batch >= call->threads) {
         gg_parallel_run(call->threads, run_images, &j);

@@ -6,7 +6,10 @@
  *   backward data   dcol[rows of depth][64] = W^T . dY[filters][64], added to planes of dX
  *   weights         conv_tiled_weights.c
  *
- * Workspace of each part (a thread), in this order: planes of a block of images, a piece of columns or of dY, a tile of
+ * Backward, W^T of all groups is written down first, [group][depth][filters]: reading W transposed in place would cost
+ * the products a third of their rate.
+ *
+ * Workspace: W^T; then for each part (a thread) planes of a block of images, a piece of columns or of dY, a tile of
  * results. With fewer images than threads all of them share the planes of one image. */
 #include "conv_tiled.h"
 
@@ -55,21 +58,21 @@ void gg_tiled_fill(float *planes, const gg_conv_call *call, const gg_conv_planes
 
 /* ---- what each part has ---- */
 
-/* Rows of the columns that one product takes with 64 pixels and that many of the other side. */
-static int64_t depth_block(int64_t depth)
+/* Rows of C in one product of GG_TILED_DEPTH by GG_TILED_PIXELS. */
+static int64_t row_block(int64_t rows)
 {
-    return least(depth, GG_TILED_DEPTH);
+    return gg_product_row_block(rows, GG_SMALL_PRODUCT / (GG_TILED_PIXELS * GG_TILED_DEPTH));
 }
 
 static int64_t columns_floats(const gg_conv_geometry *g, gg_conv_pass pass)
 {
-    const int64_t rows = pass == GG_CONV_FORWARD ? depth_block(g->depth) : g->group_filters;
+    const int64_t rows = pass == GG_CONV_FORWARD ? least(g->depth, GG_TILED_DEPTH) : g->group_filters;
     return gg_conv_lines(rows * GG_TILED_PIXELS + GG_CONV_SLACK);
 }
 
 static int64_t tile_floats(const gg_conv_geometry *g, gg_conv_pass pass)
 {
-    const int64_t rows = pass == GG_CONV_FORWARD ? g->group_filters : depth_block(g->depth);
+    const int64_t rows = pass == GG_CONV_FORWARD ? g->group_filters : row_block(g->depth);
     return gg_conv_lines(rows * GG_TILED_PIXELS);
 }
 
@@ -80,17 +83,18 @@ static bool shares_images(const gg_conv_geometry *g, int threads)
 }
 
 typedef struct layout {
-    int64_t images, planes, columns, part, total; /* floats but for images, which are those of a block */
+    int64_t images, weights, planes, columns, part, total; /* floats but for images, which are those of a block */
 } layout;
 
 static layout layout_of(const gg_conv_geometry *g, const gg_conv_planes *p, gg_conv_pass pass, int threads)
 {
     layout l;
     l.images = shares_images(g, threads) ? 1 : gg_tiled_images(g, (g->batch + threads - 1) / threads);
+    l.weights = pass == GG_CONV_BACKWARD_DATA ? gg_conv_lines(g->filters * g->depth) : 0;
     l.planes = gg_tiled_planes_floats(g, p, l.images);
     l.columns = columns_floats(g, pass);
     l.part = l.columns + tile_floats(g, pass);
-    l.total = shares_images(g, threads) ? l.planes + threads * l.part : threads * (l.planes + l.part);
+    l.total = l.weights + (shares_images(g, threads) ? l.planes + threads * l.part : threads * (l.planes + l.part));
     return l;
 }
 
@@ -153,7 +157,7 @@ static void forward_panel(const piece *t, int64_t begin, int64_t end)
     const int64_t out_count = output_runs(out, t, begin, end);
     float *c = out_count == 1 ? t->call->y + out[0].offset : t->tile;
     const int64_t ldc = out_count == 1 ? g->pixels : GG_TILED_PIXELS;
-    const int64_t rows = gg_product_row_block(g->group_filters, GG_SMALL_PRODUCT / (GG_TILED_PIXELS * GG_TILED_DEPTH));
+    const int64_t rows = row_block(g->group_filters);
     const float *w = t->call->w + t->group * g->group_filters * g->depth;
     for (int64_t k = 0; k < g->depth; k += GG_TILED_DEPTH) {
         const int64_t depth = least(GG_TILED_DEPTH, g->depth - k);
@@ -197,14 +201,14 @@ static void backward_panel(const piece *t, int64_t c0, int64_t c1, int64_t begin
     gg_pixel_run in[GG_CONV_MOST_RUNS], out[GG_TILED_PIXELS];
     const int64_t in_count = gg_conv_planes_runs(in, t->p, gg_tiled_image_floats(g, t->p), begin, end);
     gather_gradient(t, out, output_runs(out, t, begin, end));
-    const float *w = t->call->w + t->group * g->group_filters * g->depth;
-    const int64_t rows = depth_block(g->depth);
+    const float *w = t->call->workspace + t->group * g->group_filters * g->depth;
+    const int64_t rows = row_block(g->depth);
     for (int64_t r = c0 * g->taps; r < c1 * g->taps; r += rows) {
         const int64_t height = least(rows, c1 * g->taps - r);
         for (int64_t k = 0; k < g->group_filters; k += GG_TILED_DEPTH)
-            gg_blas_sgemm(t->tile, GG_TILED_PIXELS, w + k * g->depth + r, g->depth, t->columns + k * GG_TILED_PIXELS,
-                          GG_TILED_PIXELS, height, end - begin, least(GG_TILED_DEPTH, g->group_filters - k), true,
-                          false, 1.0f, k == 0 ? 0.0f : 1.0f);
+            gg_blas_sgemm(t->tile, GG_TILED_PIXELS, w + r * g->group_filters + k, g->group_filters,
+                          t->columns + k * GG_TILED_PIXELS, GG_TILED_PIXELS, height, end - begin,
+                          least(GG_TILED_DEPTH, g->group_filters - k), false, false, 1.0f, k == 0 ? 0.0f : 1.0f);
         gg_kernels()->add_columns(t->planes, t->tile, GG_TILED_PIXELS,
                                   &(gg_tap_rows){r, height, g->taps, t->p->channel_floats, t->p->taps}, in, in_count);
     }
@@ -245,7 +249,7 @@ static void run_images(void *context, int index, int parts)
 {
     const job *j = context;
     const gg_conv_geometry *g = &j->call->g;
-    float *own = j->call->workspace + index * (j->l.planes + j->l.part);
+    float *own = j->call->workspace + j->l.weights + index * (j->l.planes + j->l.part);
     const int64_t end = gg_tiled_border(g->batch, 1, index + 1, parts);
     piece t = piece_of(j, own, own + j->l.planes);
     for (t.image = gg_tiled_border(g->batch, 1, index, parts); t.image < end; t.image += t.images) {
@@ -264,7 +268,7 @@ static void run_images(void *context, int index, int parts)
 static void fill_shared(void *context, int64_t begin, int64_t end)
 {
     const job *j = context;
-    gg_tiled_fill(j->call->workspace, j->call, j->p, j->image, 1, j->group, begin, end);
+    gg_tiled_fill(j->call->workspace + j->l.weights, j->call, j->p, j->image, 1, j->group, begin, end);
 }
 
 /* A part of one image: pixels forward, channels backward. */
@@ -272,7 +276,8 @@ static void run_shared(void *context, int index, int parts)
 {
     const job *j = context;
     const gg_conv_geometry *g = &j->call->g;
-    const piece t = piece_of(j, j->call->workspace, j->call->workspace + j->l.planes + index * j->l.part);
+    float *shared = j->call->workspace + j->l.weights;
+    const piece t = piece_of(j, shared, shared + j->l.planes + index * j->l.part);
     if (j->pass == GG_CONV_BACKWARD_DATA)
         backward_channels(&t, gg_tiled_border(g->group_channels, 1, index, parts),
                           gg_tiled_border(g->group_channels, 1, index + 1, parts));
@@ -286,6 +291,8 @@ static void run_pass(const gg_conv_call *call, gg_conv_pass pass)
     gg_conv_planes p;
     gg_conv_planes_of(&p, &call->g);
     job j = {call, &p, layout_of(&call->g, &p, pass, call->threads), pass, 0, 0};
+    if (pass == GG_CONV_BACKWARD_DATA)
+        gg_conv_transpose_weights(call->workspace, call);
     if (!shares_images(&call->g, call->threads)) {
         gg_parallel_run(call->threads, run_images, &j);
         return;

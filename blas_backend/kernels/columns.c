@@ -35,21 +35,21 @@ GG_INLINE void add_element(int64_t i, float *target, const float *source)
     target[i] += source[i];
 }
 
+/* Tap after tap, each through all channels: taps side by side meet in the same floats, and a load that half overlaps a
+ * store just before it waits for that store to reach the cache. */
 void GG_KERNEL(add_columns)(float *target, const float *source, int64_t ld, const gg_tap_rows *rows,
                             const gg_pixel_run *runs, int64_t run_count)
 {
-    int64_t tap = rows->first % rows->taps;
-    float *channel = target + rows->first / rows->taps * rows->channel_floats;
-    for (int64_t r = 0; r < rows->count; r++) {
-        float *base = channel + rows->offsets[tap];
-        const float *at = source + r * ld;
-        for (int64_t s = 0; s < run_count; s++) {
-            GG_OVER_ARRAY(runs[s].length, add_element, base + runs[s].offset, at);
-            at += runs[s].length;
-        }
-        if (++tap == rows->taps) {
-            tap = 0;
-            channel += rows->channel_floats;
+    const int64_t end = rows->first + rows->count;
+    for (int64_t tap = 0; tap < rows->taps; tap++) {
+        int64_t channel = (rows->first - tap + rows->taps - 1) / rows->taps;
+        for (; channel * rows->taps + tap < end; channel++) {
+            float *base = target + channel * rows->channel_floats + rows->offsets[tap];
+            const float *at = source + (channel * rows->taps + tap - rows->first) * ld;
+            for (int64_t s = 0; s < run_count; s++) {
+                GG_OVER_ARRAY(runs[s].length, add_element, base + runs[s].offset, at);
+                at += runs[s].length;
+            }
         }
     }
 }
