@@ -30,6 +30,7 @@ static const gg_conv_method *const methods[GG_CONV_ALGORITHM_COUNT] = {
     [GG_CONV_IM2COL] = &gg_conv_im2col,
     [GG_CONV_TILED] = &gg_conv_tiled,
     [GG_CONV_POINTWISE] = &gg_conv_pointwise,
+    [GG_CONV_SHIFTED] = &gg_conv_shifted,
 };
 
 const gg_conv_method *gg_conv_method_of(gg_conv_algorithm algorithm)
