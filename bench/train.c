@@ -26,7 +26,7 @@ static const char USAGE[] =
     "  --json FILE       write the figures as one JSON object; - is standard output\n"
     "  --save FILE       write a checkpoint at the end, also after Ctrl-C\n"
     "  --resume FILE     go on from a checkpoint\n"
-    "  --plot FILE.png   draw loss and accuracy, for spiral also the regions (needs gnuplot)\n"
+    "  --plot FILE.png   draw loss and accuracy; also the spiral's regions, or images misread (needs gnuplot)\n"
     "  --help            this text\n"
     "\n"
     "Ctrl-C ends after the present step and keeps what was reached; a second one kills. A run stopped and resumed\n"
