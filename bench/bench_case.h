@@ -15,8 +15,8 @@
 enum {
     BENCH_MOST_SIZES = 6,
     BENCH_MOST_VARIANTS = 3, /* of a kind; the raw calls come on top */
-    BENCH_MOST_PRODUCTS = 16,
-    BENCH_MOST_BUFFERS = 80,
+    BENCH_MOST_PRODUCTS = 32,
+    BENCH_MOST_BUFFERS = 160,
     BENCH_NAME_BYTES = 96
 };
 
@@ -50,7 +50,7 @@ typedef struct bench_work {
     float *x, *w, *bias, *y, *dy, *dx, *dw, *db, *packed, *state1, *state2;
     int32_t *labels;
     gg_model *model;
-    gg_value loss;
+    gg_value loss, input, targets;
     gg_optimizer *optimizer;
 } bench_work;
 
@@ -108,6 +108,7 @@ extern const bench_kind bench_softmax, bench_cross_entropy, bench_sum_rows; /* b
 extern const bench_kind bench_optimizer;                                    /* bench_kinds_elementwise.c */
 extern const bench_kind bench_affine;                                       /* bench_kinds_network.c */
 extern const bench_kind bench_network;                                      /* bench_kinds_network.c */
+extern const bench_kind bench_convnet;                                      /* bench_kinds_convnet.c */
 
 /* Options of the products: which operands are stored transposed; how a weight is stored. */
 enum { BENCH_NN, BENCH_NT, BENCH_TN, BENCH_TT };
@@ -116,5 +117,8 @@ enum { BENCH_FORWARD, BENCH_BACKWARD };
 
 /* Options of bench_network: the activation of the hidden layers and the optimiser. */
 enum { BENCH_RELU_SGD, BENCH_RELU_ADAM, BENCH_SIGMOID_SGD };
+
+/* Options of bench_convnet: the network and its optimiser. */
+enum { BENCH_MNIST_ADAM, BENCH_VGG_MOMENTUM };
 
 #endif

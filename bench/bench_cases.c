@@ -17,6 +17,7 @@
 #define SUM_ROWS(...) {"kernels", "rows", &bench_sum_rows, 0, {__VA_ARGS__}}
 #define OPTIMIZER(kind, n) {"kernels", "optimiser passes", &bench_optimizer, GG_##kind, {n}}
 #define AFFINE(layout, ...) {"layers", "affine, forward and backward", &bench_affine, BENCH_##layout, {__VA_ARGS__}}
+#define CONVNET(option, batch) {"training", "training steps", &bench_convnet, BENCH_##option, {batch}}
 #define NETWORK(option, ...) {"training", "training steps", &bench_network, BENCH_##option, {__VA_ARGS__}}
 /* clang-format on */
 
@@ -381,6 +382,8 @@ static const bench_case cases[] = {
     NETWORK(SIGMOID_SGD, 30, 2, 10, 3),
     NETWORK(RELU_SGD, 128, 784, 512, 512, 10),
     NETWORK(RELU_ADAM, 128, 784, 512, 512, 10),
+    CONVNET(MNIST_ADAM, 64),
+    CONVNET(VGG_MOMENTUM, 32),
 };
 
 const bench_case *bench_cases(int *count)
