@@ -4,7 +4,7 @@
 #include <inttypes.h>
 #include <math.h>
 
-enum { MOST_FILTERS = 64, FILTER_COLUMNS = 8, TAP_DOTS = 4, FILTER_GAP = 3 };
+enum { MOST_FILTERS = 64, FILTER_COLUMNS = 8, TAP_DOTS = 4, FILTER_GAP = 4 };
 enum { GAP = 6, LINE_OF_TEXT = 14 }; /* between the misread images: beside, and above for their labels */
 
 bool gg_sheet_possible(const gg_run *run)
@@ -46,7 +46,7 @@ static int64_t cell_at(const gg_sheet_grid *grid, int64_t x, int64_t y)
     return y / grid->cell_height * grid->columns + x / grid->cell_width;
 }
 
-static const dot white = {1.0, 1.0, 1.0};
+static const dot white = {1.0, 1.0, 1.0}, frame = {0.9, 0.9, 0.9};
 
 /* ---- filters ---- */
 
@@ -62,9 +62,12 @@ static dot filter_colour(const void *context, const gg_sheet_grid *grid, int64_t
     static const dot above = {0.835, 0.369, 0.0}, below = {0.0, 0.447, 0.698};
     const filters *f = context;
     const int64_t cell = cell_at(grid, x, y);
-    const int64_t column = x % grid->cell_width / TAP_DOTS, row = y % grid->cell_height / TAP_DOTS;
-    if (cell >= grid->count || column >= f->width || row >= f->height)
+    const int64_t dot_x = x % grid->cell_width - FILTER_GAP / 2, dot_y = y % grid->cell_height - FILTER_GAP / 2;
+    const int64_t column = dot_x / TAP_DOTS, row = dot_y / TAP_DOTS;
+    if (cell >= grid->count)
         return white;
+    if (dot_x < 0 || dot_y < 0 || column >= f->width || row >= f->height)
+        return frame;
     const double value = (double)f->taps[(cell * f->height + row) * f->width + column] / f->largest;
     const dot end = value > 0.0 ? above : below;
     const double share = isfinite(value) ? fabs(value) : 1.0;

@@ -14,7 +14,7 @@ gg_status gg_cnn_build(gg_network *out, const gg_task_data *data, uint64_t seed)
     gg_convnet_max_pool(&c, 2);
     gg_convnet_dropout(&c, 0.25f);
     gg_convnet_affine(&c, 128, GG_RELU);
-    gg_convnet_dropout(&c, 0.5f);
+    gg_convnet_dropout(&c, 0.25f);
     gg_convnet_affine(&c, data->classes, GG_IDENTITY);
     gg_convnet_end(&c);
     *out = c.net;

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #define CONVOLUTION \
-    .batch = 64, .rate = 1e-3, .optimizer = {.kind = GG_ADAM}, .warmup_epochs = 0.25, .decay_epochs = 1, .decay = 0.6f
+    .batch = 64, .rate = 2e-3, .optimizer = {.kind = GG_ADAM}, .warmup_epochs = 0.25, .decay_epochs = 1, .decay = 0.45f
 #define RESIDUAL \
     .batch = 64, .rate = 3e-3, .optimizer = {.kind = GG_ADAM}, .warmup_epochs = 0.25, .decay_epochs = 1, .decay = 0.4f
 
