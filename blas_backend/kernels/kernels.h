@@ -41,6 +41,18 @@ typedef struct gg_norm_columns {
     const float *mean, *scale, *shift, *slope, *level;
 } gg_norm_columns;
 
+/* Rows of the matrix of columns: `count` of them from row `first` on, row c taps + t being tap t of channel c, which
+ * starts offsets[t] floats into the channel's planes. */
+typedef struct gg_tap_rows {
+    int64_t first, count, taps, channel_floats;
+    const int64_t *offsets;
+} gg_tap_rows;
+
+/* Pixels that lie one after the other, in the columns as in the planes. */
+typedef struct gg_pixel_run {
+    int64_t offset, length;
+} gg_pixel_run;
+
 /* X(constant, name) for every activation. */
 #define GG_ACTIVATION_LIST(X)    \
     X(GG_IDENTITY, identity)     \
@@ -68,7 +80,11 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   scale_rows          y[r][c] = factors[r] x[r][c]
  *   max_pool            index may be NULL; max_unpool, mean_unpool: their gradients
  *   max_index           where the largest of n > 0 floats stands: the first of equal ones, of NaNs the first
- *   moments             sums (planes: +=) of x - origin and its square; norm_sums: of g and g (x - mean) */
+ *   moments             sums (planes: +=) of x - origin and its square; norm_sums: of g and g (x - mean)
+ *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
+ *                       target and each run of source are touched
+ *   add_columns         the runs of tap row r += source[r]
+ *   take_every          target[i] = source[i stride]; put_every: the other way round, = or += */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
@@ -76,6 +92,7 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, add_relu, (float *y, const float *a, const float *b, int64_t n))                                           \
     X(void, axpy, (float *y, const float *x, int64_t n, float alpha))                                                  \
     X(void, fill, (float *y, int64_t n, float value))                                                                  \
+    X(void, add_constant, (float *y, int64_t n, float value))                                                          \
     X(void, scale, (float *y, int64_t n, float alpha))                                                                 \
     X(double, sum, (const float *x, int64_t n))                                                                        \
     X(double, sum_squares, (const float *x, int64_t n))                                                                \
@@ -129,7 +146,15 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
        const gg_norm_columns *n, bool relu))                                                                           \
     X(void, norm_gradient_columns,                                                                                     \
       (float *dx, const float *dy, const float *x, int64_t ld, int64_t rows, int64_t columns,                          \
-       const gg_norm_columns *n, bool relu, bool accumulate))
+       const gg_norm_columns *n, bool relu, bool accumulate))                                                          \
+    X(void, copy_columns,                                                                                              \
+      (float *target, int64_t ld, const float *source, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
+       int64_t run_count))                                                                                             \
+    X(void, add_columns,                                                                                               \
+      (float *target, const float *source, int64_t ld, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
+       int64_t run_count))                                                                                             \
+    X(void, take_every, (float *target, const float *source, int64_t n, int64_t stride))                               \
+    X(void, put_every, (float *target, const float *source, int64_t n, int64_t stride, bool accumulate))
 
 #define GG_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
 
