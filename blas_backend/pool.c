@@ -241,8 +241,7 @@ static void run_global_mean_back(void *context, int64_t begin, int64_t end)
         if (!job->accumulate)
             gg_kernels()->fill(to, job->in, g);
         else
-            for (int64_t i = 0; i < job->in; i++)
-                to[i] += g;
+            gg_kernels()->add_constant(to, job->in, g);
     }
 }
 

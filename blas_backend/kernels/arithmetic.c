@@ -56,16 +56,6 @@ void GG_KERNEL(scale)(float *y, int64_t n, float alpha)
     GG_OVER_ARRAY(n, scale_element, y, alpha);
 }
 
-GG_INLINE void add_constant_element(int64_t i, float *y, float value)
-{
-    y[i] += value;
-}
-
-void GG_KERNEL(add_constant)(float *y, int64_t n, float value)
-{
-    GG_OVER_ARRAY(n, add_constant_element, y, value);
-}
-
 GG_INLINE void scaled_element(int64_t i, float *y, const float *x, float factor)
 {
     y[i] = x[i] * factor;
@@ -80,4 +70,14 @@ void GG_KERNEL(scale_rows)(float *y, const float *x, const float *factors, int64
 {
     for (int64_t r = 0; r < rows; r++)
         scaled_row(y + r * cols, x + r * cols, cols, factors[r]);
+}
+
+GG_INLINE void add_constant_element(int64_t i, float *y, float value)
+{
+    y[i] += value;
+}
+
+void GG_KERNEL(add_constant)(float *y, int64_t n, float value)
+{
+    GG_OVER_ARRAY(n, add_constant_element, y, value);
 }
