@@ -5,6 +5,7 @@
 #include <gemmgrad/backend.h>
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/gemm.h>
+#include <gemmgrad/lapack.h>
 #include <gemmgrad/matmul.h>
 #include <gemmgrad/memory.h>
 #include <gemmgrad/softmax.h>
