@@ -146,8 +146,10 @@ gg_status gg_least_squares_svd(float *x, int64_t ldx, float *singular_values, in
     } else {
         gg_lapack_load(space.a, m, a, lda, m, n);
         gg_lapack_load(space.b, longer, b, ldb, m, nrhs);
+        if (nrhs == 0)
+            gg_kernels()->fill(space.b, longer, 0.0f);
         const int info =
-            gg_lapacke_gelsd(space.a, space.b, (int)longer, space.d, &found, (int)m, (int)n, (int)nrhs,
+            gg_lapacke_gelsd(space.a, space.b, (int)longer, space.d, &found, (int)m, (int)n, nrhs > 0 ? (int)nrhs : 1,
                              cutoff < 0.0f ? FLT_EPSILON : cutoff, space.work, space.lwork, space.integers);
         if (info != 0)
             return gg_fail(GG_ERR_NUMERIC, "%s: the singular values of a (%lld x %lld) did not converge", name,

@@ -129,9 +129,11 @@ static needs needs_of_qr(int64_t m, int64_t n, bool full)
     return all;
 }
 
-/* A, and B with room for X; d: singular values. */
-static needs needs_of_least_squares(gg_lapack_call call, int64_t m, int64_t n, int64_t nrhs)
+/* A, and B with room for X; d: singular values. sgelsd wants a right-hand side: without one it gets a column of zeros.
+ */
+static needs needs_of_least_squares(gg_lapack_call call, int64_t m, int64_t n, int64_t given)
 {
+    const int64_t nrhs = call == GG_LAPACK_LEAST_SQUARES ? given : gg_lapack_most(given, 1);
     const int64_t k = gg_lapack_least(m, n);
     needs all = {.a = m * n, .b = gg_lapack_most(m, n) * nrhs, .d = k};
     if (k == 0)
@@ -156,13 +158,10 @@ static needs needs_of_ridge(int64_t m, int64_t n, int64_t nrhs)
 /* A, which becomes the vectors; d: the values. */
 static needs needs_of_eigen(int64_t n)
 {
-    const bool fits = countable(3, n, n, 0);
-    return (needs){.a = n * n,
-                   .d = n,
-                   .work = n == 0 ? 0
-                           : fits ? syevd_work((int)n)
-                                  : TOO_MUCH,
-                   .integers = 5 * n + 3};
+    if (n == 0)
+        return (needs){0};
+    const int64_t work = countable(3, n, n, 0) ? syevd_work((int)n) : TOO_MUCH;
+    return (needs){.a = n * n, .d = n, .work = work, .integers = 5 * n + 3};
 }
 
 /* The transpose of A is what LAPACK sees. b, c: its left and right vectors. */
