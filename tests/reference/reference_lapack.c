@@ -180,7 +180,8 @@ double reference_residual_ratio(const double *x, const double *a, const double *
 double reference_normal_ratio(const double *x, const double *a, const double *b, int64_t m, int64_t n, int64_t nrhs)
 {
     double *r = malloc((size_t)(m * nrhs + 1) * sizeof *r), worst = 0.0;
-    const double scale = reference_norm(a, m, n) * reference_norm(b, m, nrhs);
+    const double norm = reference_norm(a, m, n);
+    const double scale = norm * larger(reference_norm(b, m, nrhs), norm * reference_norm(x, n, nrhs));
     residual(r, x, a, b, m, n, nrhs);
     for (int64_t i = 0; i < n; i++) {
         double row = 0.0;

@@ -23,7 +23,8 @@ double reference_norm(const double *a, int64_t m, int64_t n);
 /* |b - a x| / (|a| |x| eps), the largest over columns; a is m x n. */
 double reference_residual_ratio(const double *x, const double *a, const double *b, int64_t m, int64_t n, int64_t nrhs);
 
-/* |a^T (b - a x)| / (max(m, n, nrhs) |a| |b| eps): zero at a least squares solution. */
+/* |a^T (b - a x)| / (max(m, n, nrhs) |a| max(|b|, |a| |x|) eps): zero at a least squares solution. The |a| |x| is what
+ * a backward stable method may leave where x is large. */
 double reference_normal_ratio(const double *x, const double *a, const double *b, int64_t m, int64_t n, int64_t nrhs);
 
 /* |a - u diag(s) v| / (max(m, n) |a| eps), u m x k, v k x n; s NULL: ones. */
