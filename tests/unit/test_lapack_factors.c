@@ -78,8 +78,9 @@ static void check_solution(const grid *x, const grid *a, const grid *b, bool ful
 {
     const int64_t m = a->rows, n = a->columns, nrhs = b->columns;
     double *wx = grid_wide(x), *wa = grid_wide(a), *wb = grid_wide(b);
-    lapack_assert_ratio(m > n || !full_rank ? reference_normal_ratio(wx, wa, wb, m, n, nrhs)
-                                            : reference_residual_ratio(wx, wa, wb, m, n, nrhs) / (double)n,
+    lapack_assert_ratio(m > n || !full_rank
+                            ? reference_normal_ratio(wx, wa, wb, m, n, nrhs)
+                            : reference_residual_ratio(wx, wa, wb, m, n, nrhs) / (double)(n > 0 ? n : 1),
                         what, m, n, nrhs);
     if (m >= n || m == 0)
         return;
