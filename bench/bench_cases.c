@@ -378,7 +378,7 @@ static const bench_case cases[] = {
     LAPACK(qr, 1024, 1024),
     LAPACK(least_squares, 128, 64, 8),
     LAPACK(least_squares, 512, 256, 8),
-    LAPACK(least_squares, 2048, 1024, 8),
+    LAPACK(least_squares, 1280, 1024, 8),
     LAPACK(symmetric_eigen, 64),
     LAPACK(symmetric_eigen, 256),
     LAPACK(symmetric_eigen, 512),
