@@ -4,6 +4,7 @@
 
 #include <float.h>
 #include <math.h>
+#include <pthread.h>
 #include <string.h>
 
 #include "lapack_case.h"
@@ -53,6 +54,49 @@ START_TEST(lu_solves_on_threads)
     check_lu(150, 203, GG_NO_TRANSPOSE);
     check_lu(150, 203, GG_TRANSPOSE);
     ck_assert_int_eq(gg_set_threads(1), GG_OK);
+}
+END_TEST
+
+/* ---- several callers at once ---- */
+
+typedef struct caller {
+    const grid *a, *b;
+    grid x;
+    void *space;
+    int64_t bytes;
+    gg_status status;
+} caller;
+
+static void *solve_often(void *context)
+{
+    enum { TIMES = 20 };
+    caller *c = context;
+    for (int i = 0; i < TIMES && c->status == GG_OK; i++)
+        c->status = gg_lu_solve(c->x.data, c->x.ld, NULL, c->a->data, c->a->ld, c->b->data, c->b->ld, c->a->rows,
+                                c->b->columns, GG_NO_TRANSPOSE, c->space, c->bytes);
+    return NULL;
+}
+
+/* Each with its own workspace and result: the same bits as alone. */
+START_TEST(callers_do_not_meet)
+{
+    enum { CALLERS = 4, N = 130, NRHS = 40 };
+    grid a = grid_random(N, N, GAP, 1), b = grid_random(N, NRHS, GAP, 2);
+    caller callers[CALLERS + 1];
+    pthread_t threads[CALLERS];
+    for (int i = 0; i <= CALLERS; i++) {
+        callers[i] = (caller){.a = &a, .b = &b, .x = grid_new(N, NRHS, 0)};
+        callers[i].space = lapack_space(&callers[i].bytes, GG_LAPACK_LU_SOLVE, N, N, NRHS);
+    }
+    solve_often(&callers[CALLERS]);
+    for (int i = 0; i < CALLERS; i++)
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, solve_often, &callers[i]), 0);
+    for (int i = 0; i < CALLERS; i++)
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+    for (int i = 0; i < CALLERS; i++) {
+        ck_assert_int_eq(callers[i].status, GG_OK);
+        ck_assert_mem_eq(callers[i].x.data, callers[CALLERS].x.data, N * NRHS * sizeof(float));
+    }
 }
 END_TEST
 
@@ -318,6 +362,7 @@ static void add_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, lu_solves, 0, LAPACK_SIZES);
     tcase_add_test(tests, lu_solves_on_threads);
+    tcase_add_test(tests, callers_do_not_meet);
     tcase_add_test(tests, lu_solves_in_place);
     tcase_add_test(tests, lu_refuses_singular);
     tcase_add_test(tests, lu_refuses_ill_conditioned);
