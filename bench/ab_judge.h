@@ -57,10 +57,10 @@ typedef struct ab_estimate {
     double half_width; /* of its interval */
 } ab_estimate;
 
-/* Of AB_FEWEST_GENERATIONS observations or more; error: the chance to miss, 0.01 for a 99 % interval, above 1e-5. */
+/* Of AB_FEWEST_GENERATIONS observations or more; error: the chance to miss, 0.01 for 99 %, from 1e-5 to 0.05. */
 ab_estimate ab_estimate_of(const double *generations, int count, double error, uint64_t seed);
 
-/* slower or faster: the interval excludes 1, and the change is larger than the least effect: half the width of the 99 %
+/* slower or faster: the interval excludes 1, and the change is larger than the least effect: half the width of the 95 %
  * interval of the base against itself; where that excludes 1, the machine is not fair, and its far end counts. same: a
  * change larger than `precision` or the least effect, whichever is more, is excluded, and the least effect is at most
  * 5 %. noisy: neither, or fewer than AB_FEWEST_GENERATIONS. */
