@@ -173,6 +173,9 @@ static void print_row(FILE *out, const ab_case *c, int width)
         fprintf(out, "%-*s FAILED: %s\n", width, c->name, c->error);
     else if (c->samples.generations == 0)
         fprintf(out, "%-*s not measured\n", width, c->name);
+    else if (c->samples.generations < AB_FEWEST_GENERATIONS)
+        fprintf(out, "%-*s only %d starts of at least %d\n", width, c->name, c->samples.generations,
+                AB_FEWEST_GENERATIONS);
     else
         fprintf(out, "%-*s %8.4f  [%.4f, %.4f] %6.2f%% %6d  %s\n", width, c->name, j->ratio, j->interval.low,
                 j->interval.high, 100.0 * j->least_effect, c->samples.generations, ab_verdict_name(j->verdict));
