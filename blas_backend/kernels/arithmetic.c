@@ -44,3 +44,13 @@ void GG_KERNEL(scale)(float *y, int64_t n, float alpha)
 {
     GG_OVER_ARRAY(n, scale_element, y, alpha);
 }
+
+GG_INLINE void add_constant_element(int64_t i, float *y, float value)
+{
+    y[i] += value;
+}
+
+void GG_KERNEL(add_constant)(float *y, int64_t n, float value)
+{
+    GG_OVER_ARRAY(n, add_constant_element, y, value);
+}

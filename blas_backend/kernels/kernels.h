@@ -27,6 +27,18 @@ typedef struct gg_adam_factors {
     float epsilon;
 } gg_adam_factors;
 
+/* Rows of the matrix of columns: `count` of them from row `first` on, row c taps + t being tap t of channel c, which
+ * starts offsets[t] floats into the channel's planes. */
+typedef struct gg_tap_rows {
+    int64_t first, count, taps, channel_floats;
+    const int64_t *offsets;
+} gg_tap_rows;
+
+/* Pixels that lie one after the other, in the columns as in the planes. */
+typedef struct gg_pixel_run {
+    int64_t offset, length;
+} gg_pixel_run;
+
 /* X(constant, name) for every activation. */
 #define GG_ACTIVATION_LIST(X)    \
     X(GG_IDENTITY, identity)     \
@@ -50,13 +62,18 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   cross_entropy       the loss (and *counted += rows counted); dx may be NULL
  *   adam                both Adams, see gg_adam_factors
  *   transpose           target[c][r] = source[r][c]; transpose_add: that + beta * target[c][r] (beta 0 overwrites)
- *   copy_rows           target[r][c] = source[r][c] */
+ *   copy_rows           target[r][c] = source[r][c]
+ *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
+ *                       target and each run of source are touched
+ *   add_columns         the runs of tap row r += source[r]
+ *   take_every          target[i] = source[i stride]; put_every: the other way round, = or += */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
     X(void, divide, (float *y, const float *a, const float *b, int64_t n))                                             \
     X(void, axpy, (float *y, const float *x, int64_t n, float alpha))                                                  \
     X(void, fill, (float *y, int64_t n, float value))                                                                  \
+    X(void, add_constant, (float *y, int64_t n, float value))                                                          \
     X(void, scale, (float *y, int64_t n, float alpha))                                                                 \
     X(double, sum, (const float *x, int64_t n))                                                                        \
     X(double, sum_squares, (const float *x, int64_t n))                                                                \
@@ -86,7 +103,15 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, transpose, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))  \
     X(void, transpose_add,                                                                                             \
       (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns, float beta))       \
-    X(void, copy_rows, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))
+    X(void, copy_rows, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))  \
+    X(void, copy_columns,                                                                                              \
+      (float *target, int64_t ld, const float *source, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
+       int64_t run_count))                                                                                             \
+    X(void, add_columns,                                                                                               \
+      (float *target, const float *source, int64_t ld, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
+       int64_t run_count))                                                                                             \
+    X(void, take_every, (float *target, const float *source, int64_t n, int64_t stride))                               \
+    X(void, put_every, (float *target, const float *source, int64_t n, int64_t stride, bool accumulate))
 
 #define GG_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
 

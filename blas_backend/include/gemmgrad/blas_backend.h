@@ -3,6 +3,7 @@
 #define GEMMGRAD_BLAS_BACKEND_H
 
 #include <gemmgrad/backend.h>
+#include <gemmgrad/conv.h>
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/gemm.h>
 #include <gemmgrad/matmul.h>

@@ -1,0 +1,26 @@
+/* conv_choice.c - which method for which shape: the one whose own model of the cost says least. */
+#include <stddef.h>
+
+#include "conv_method.h"
+
+static bool is_exact(gg_conv_algorithm algorithm)
+{
+    return algorithm != GG_CONV_WINOGRAD_2 && algorithm != GG_CONV_WINOGRAD_4;
+}
+
+gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy, int threads)
+{
+    gg_conv_algorithm best = GG_CONV_IM2COL;
+    double least = gg_conv_im2col.cost(g, pass, threads);
+    for (gg_conv_algorithm a = GG_CONV_IM2COL + 1; a < GG_CONV_ALGORITHM_COUNT; a++) {
+        const gg_conv_method *method = gg_conv_method_of(a);
+        if (method == NULL || (accuracy == GG_CONV_EXACT && !is_exact(a)) || !method->fits(g, pass))
+            continue;
+        const double cost = method->cost(g, pass, threads);
+        if (cost < least) {
+            least = cost;
+            best = a;
+        }
+    }
+    return best;
+}
