@@ -213,6 +213,24 @@ START_TEST(coverage)
 }
 END_TEST
 
+/* 99 % for one case, and wider intervals where many cases are to hold together. */
+START_TEST(intervals_of_judgements)
+{
+    static ab_samples samples;
+    const ab_demands many_cases = {one_case.floor, one_case.precision, 100};
+    made_up_machine machine = {.noise = noises[QUIET], .random = 10};
+    int missed = 0;
+    for (int run = 0; run < 400; run++) {
+        for (samples.generations = 0; samples.generations < LAST_GENERATION;)
+            add_generation(&samples, &machine);
+        const bench_interval interval = ab_judge(&samples, &one_case).interval;
+        missed += interval.low > 1.0 || interval.high < 1.0;
+    }
+    ck_assert_int_le(missed, 10); /* 4 expected, 2 the standard deviation */
+    ck_assert(ab_judge(&samples, &many_cases).interval.high > ab_judge(&samples, &one_case).interval.high);
+}
+END_TEST
+
 START_TEST(looks)
 {
     int seen = 0;
@@ -235,5 +253,6 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, the_base_against_itself);
     tcase_add_test(tests, disturbed_generations);
     tcase_add_test(tests, coverage);
+    tcase_add_test(tests, intervals_of_judgements);
     tcase_add_test(tests, looks);
 }
