@@ -14,6 +14,7 @@
 #include <gemmgrad/matmul.h>
 
 #include "node.h"
+#include "orthogonal.h"
 
 typedef struct options {
     int64_t in, out;
@@ -90,8 +91,13 @@ static gg_value add_layer(gg_model *model, const gg_layer_class *layer_class, gg
         return GG_NO_VALUE;
     gg_node_input(model, node, x, true);
     node->reads_output = o.activation != GG_IDENTITY && !o.keeps_preactivation;
-    const float deviation = gg_initial_deviation(chosen.init, chosen.activation, in, out, chosen.init_scale);
+    const bool orthogonal = chosen.init == GG_INIT_ORTHOGONAL;
+    const float deviation = orthogonal
+                                ? gg_orthogonal_gain(chosen.activation, chosen.alpha)
+                                : gg_initial_deviation(chosen.init, chosen.activation, in, out, chosen.init_scale);
     gg_node_parameter(model, node, "W", &(gg_shape){2, {in, out}}, deviation);
+    if (orthogonal)
+        gg_node_orthogonal(model);
     if (o.bias)
         gg_node_parameter(model, node, "b", &(gg_shape){1, {out}}, 0.0f);
     if (o.activation != GG_IDENTITY)

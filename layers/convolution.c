@@ -36,6 +36,7 @@
 #include <gemmgrad/layer.h>
 
 #include "node.h"
+#include "orthogonal.h"
 
 /* Buffers: the first two always, the others where there is a use for them. */
 enum { FORWARD_SPACE, BACKWARD_SPACE, GRADIENT, PREACTIVATION };
@@ -410,12 +411,17 @@ static void add_parameters(gg_model *model, gg_node *node, const gg_conv_shape *
 {
     const bool transposed = is_transposed(node->layer_class);
     const int64_t channels = s->channels / or_one(s->groups);
-    const float deviation = gg_initial_deviation(given->init, given->activation, fan_in(node->layer_class, s),
-                                                 fan_out(node->layer_class, s), given->init_scale);
+    const bool orthogonal = given->init == GG_INIT_ORTHOGONAL;
+    const float deviation = orthogonal
+                                ? gg_orthogonal_gain(given->activation, given->alpha)
+                                : gg_initial_deviation(given->init, given->activation, fan_in(node->layer_class, s),
+                                                       fan_out(node->layer_class, s), given->init_scale);
     gg_shape w = {4, {s->filters, channels, s->kernel_height, s->kernel_width}};
     if (rank == 3)
         w = (gg_shape){3, {s->filters, channels, s->kernel_width}};
     gg_node_parameter(model, node, "W", &w, deviation);
+    if (orthogonal)
+        gg_node_orthogonal(model);
     if (!given->no_bias)
         gg_node_parameter(model, node, "b", &(gg_shape){1, {transposed ? s->channels : s->filters}}, 0.0f);
 }

@@ -384,6 +384,12 @@ void gg_node_state(gg_model *model, gg_node *node, const char *suffix, const gg_
     node->states[node->state_count++] = model->state_count++;
 }
 
+void gg_node_orthogonal(gg_model *model)
+{
+    if (model->error == GG_OK)
+        model->parameters[model->parameter_count - 1].orthogonal = true;
+}
+
 void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life)
 {
     node->buffers[node->buffer_count++] = (gg_buffer){.shape = *shape, .life = life, .offset = -1};
@@ -410,7 +416,7 @@ bool gg_start_fits(gg_model *model, const char *kind, gg_activation activation, 
     if ((int)activation < 0 || activation >= GG_ACTIVATION_COUNT)
         gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: activation is %d, not one of gg_activation", kind,
                        (int)activation);
-    else if ((int)init < 0 || init > GG_INIT_ZERO)
+    else if ((int)init < 0 || init > GG_INIT_ORTHOGONAL)
         gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: init is %d, not one of gg_initializer", kind, (int)init);
     else if (init == GG_INIT_NORMAL && !(init_scale >= 0.0f && init_scale <= FLT_MAX))
         gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: init_scale is %g, expected a deviation, 0 or more", kind,

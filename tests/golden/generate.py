@@ -268,7 +268,8 @@ def convolutions():
                                                    pads=(2, 0, 1, 0), dilation=(1, 2), extra=(1, 0), groups=2)
     yield "conv_transpose2d_same", lambda c: transposed(c, c.input("x", shape=CONV_IMAGE), 3, (3, 3), torch.sigmoid,
                                                         bias=False, stride=(2, 3), pads=(0, 0, 0, 1))
-    yield "conv_transpose1d", lambda c: transposed(c, c.input("x", shape=CONV_LINE), 3, 4, stride=2, pads=(1, 1), extra=0)
+    yield "conv_transpose1d", lambda c: transposed(c, c.input("x", shape=CONV_LINE), 3, 4, stride=2, pads=(1, 1),
+                                                   extra=0)
     yield "conv_network", conv_network
 
 

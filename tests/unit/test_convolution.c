@@ -188,6 +188,25 @@ START_TEST(weights_start_by_fan_in)
 }
 END_TEST
 
+/* Filters as the rows of a matrix: orthogonal to each other, of length sqrt(2) for ReLU. */
+START_TEST(filters_start_orthogonal)
+{
+    enum { FILTERS = 6, DEPTH = 2 * 9 };
+    const gg_conv2d_options o = {
+        .kernel_height = 3, .kernel_width = 3, .activation = GG_RELU, .init = GG_INIT_ORTHOGONAL};
+    gg_conv2d(net, image(2, 4, 4), FILTERS, &o);
+    must(gg_model_plan(net, GG_NO_VALUE, 1));
+    const float *w = gg_model_parameters(net);
+    for (int i = 0; i < FILTERS; i++)
+        for (int j = 0; j < FILTERS; j++) {
+            double sum = 0.0;
+            for (int k = 0; k < DEPTH; k++)
+                sum += (double)w[i * DEPTH + k] * (double)w[j * DEPTH + k];
+            ck_assert_double_eq_tol(sum, i == j ? 2.0 : 0.0, 1e-5);
+        }
+}
+END_TEST
+
 /* ---- workspace and threads; nobody wants the gradient of x here, and no convolution is asked for it ---- */
 
 static gg_value build_scalar(gg_value x)
@@ -287,6 +306,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, a_forced_algorithm_must_do_forward);
     tcase_add_test(tests, a_planned_model_takes_no_layer);
     tcase_add_test(tests, weights_start_by_fan_in);
+    tcase_add_test(tests, filters_start_orthogonal);
     tcase_add_test(tests, more_threads_want_a_new_plan);
     tcase_add_test(tests, a_failed_plan_keeps_threads_and_workspace);
     tcase_add_test(tests, others_do_not_mind_threads);
