@@ -18,6 +18,12 @@ class Mnist(ProgramTest):
         self.assertEqual(figures["sgemm_share"], 1.0)
         self.assertEqual(figures["allocations_per_step"], 0)
 
+    def test_convolution_reaches_97_percent_in_one_epoch(self):
+        folder = os.path.abspath(os.path.join(DATA, "mnist"))
+        figures = json.loads(self.succeeds("train", "mnist-cnn", "--data", folder, "--epochs", 1, "--json", "-").stdout)
+        self.assertGreaterEqual(figures["test_accuracy"], 0.97)
+        self.assertEqual(figures["allocations_per_step"], 0)
+
 
 if __name__ == "__main__":
     if not DATA:
