@@ -50,7 +50,11 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   cross_entropy       the loss (and *counted += rows counted); dx may be NULL
  *   adam                both Adams, see gg_adam_factors
  *   transpose           target[c][r] = source[r][c]; transpose_add: that + beta * target[c][r] (beta 0 overwrites)
- *   copy_rows           target[r][c] = source[r][c] */
+ *   copy_rows           target[r][c] = source[r][c]
+ *   winograd_...        transforms of convolution's tiles of 2 or 4 pixels, 16 channels or filters side by side; a row
+ *                       of tiles, or one channel's filters, a call. The vectors of point i lie i * stride further,
+ * those of tile t t * ld; rows of pixels row_step apart; `columns` is scratch of (tile * tiles + 2) * (tile + 2) * 16
+ * floats. See winograd.c */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
@@ -87,7 +91,18 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, transpose, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))  \
     X(void, transpose_add,                                                                                             \
       (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns, float beta))       \
-    X(void, copy_rows, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))
+    X(void, copy_rows, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))  \
+    X(void, winograd_input,                                                                                            \
+      (float *v, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t left,      \
+       int64_t width, int64_t tiles, int tile))                                                                        \
+    X(void, winograd_gradient,                                                                                         \
+      (float *m, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t width,     \
+       int64_t tiles, int tile))                                                                                       \
+    X(void, winograd_output,                                                                                           \
+      (float *pixels, int64_t row_step, const float *m, int64_t stride, int64_t ld, float *columns, int64_t width,     \
+       int64_t tiles, int tile))                                                                                       \
+    X(void, winograd_filter, (float *u, int64_t stride, const float *taps, int64_t step, int tile))                    \
+    X(void, winograd_filter_gradient, (float *taps, const float *m, int64_t stride, int tile))
 
 #define GG_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
 
