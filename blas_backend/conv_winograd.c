@@ -5,8 +5,8 @@
  *           stays in the second level, and for each panel of 64 filters M = V . U and Y from M. U passes by once for
  *           each block.
  *  deep:    where U is more than a cache holds, it never reaches memory. V of many rows by all threads; then each
- *           thread takes panels of its filters: U of the panel, and for each block of tiles M and Y. V passes by once
- *           for each panel. */
+ *           thread takes panels of its filters, and for each panel some channels at a time: U of these, and what they
+ *           give to M of all these rows; at last Y. V passes by once for each panel. */
 #include <limits.h>
 #include <stddef.h>
 
@@ -48,13 +48,16 @@ static void make_filters(void *context, int part, int parts)
     const gg_winograd_range mine = gg_winograd_share(0, gg_winograd_groups(p->filters) * depth, part, parts);
     for (int64_t i = mine.begin; i < mine.end; i++) {
         const int64_t group = i / depth, panel = group * GG_GROUP / GG_PANEL, channel = i % depth * GG_GROUP;
-        float *u = gg_winograd_at(j->call->workspace, p->u, part) + panel * p->points * p->u_stride;
-        gg_winograd_filters(p, u + group * GG_GROUP % GG_PANEL, gg_winograd_panel_width(p, panel), j->call->w, group,
+        const int64_t width = gg_winograd_panel_width(p, panel);
+        float *u = gg_winograd_at(j->call->workspace, p->u, part) + panel * p->points * p->u_stride + channel * width;
+        gg_winograd_filters(p, u + group * GG_GROUP % GG_PANEL, width, j->call->w, group,
                             (gg_winograd_range){channel, least(channel + GG_GROUP, p->channels)}, &own);
     }
 }
 
-static void multiply(const gg_winograd *p, float *m, const float *v, const float *u, int64_t tiles, int64_t width)
+/* M = beta M + V . U over some channels, with the first of which v and u begin. */
+static void multiply(const gg_winograd *p, float *m, const float *v, const float *u, int64_t tiles, int64_t width,
+                     int64_t channels, float beta)
 {
     for (int64_t point = 0; point < p->points; point++)
         gg_product_run_serial(&(gg_product){.c = m + point * p->m_stride,
@@ -65,16 +68,16 @@ static void multiply(const gg_winograd *p, float *m, const float *v, const float
                                             .ldb = width,
                                             .m = tiles,
                                             .n = width,
-                                            .k = p->channels,
+                                            .k = channels,
                                             .packed_b = true,
-                                            .alpha = 1.0f});
+                                            .alpha = 1.0f,
+                                            .beta = beta});
 }
 
-/* Rows of tiles, whose V begins at v, by `width` filters from group `first` on. */
-static void multiply_and_finish(const job *j, float *m, const float *v, const float *u, gg_winograd_range rows,
-                                int64_t first, int64_t width, const gg_winograd_scratch *own)
+/* Rows of tiles from M of `width` filters from group `first` on. */
+static void finish(const job *j, const float *m, gg_winograd_range rows, int64_t first, int64_t width,
+                   const gg_winograd_scratch *own)
 {
-    multiply(j->p, m, v, u, (rows.end - rows.begin) * j->p->row_tiles, width);
     for (int64_t i = 0; i < width; i += GG_GROUP)
         gg_winograd_output(j->p, j->call, m + i, width, first + i / GG_GROUP, rows, own);
 }
@@ -93,9 +96,12 @@ static void shallow_block(const job *j, gg_winograd_range rows, int part, const 
     const float *u = gg_winograd_at(j->call->workspace, p->u, part);
     for (int64_t group = 0; group < gg_winograd_groups(p->channels); group++)
         gg_winograd_input(p, v + group * GG_GROUP, source(j), group, rows, own);
-    for (int64_t panel = 0; panel < gg_winograd_panels(p); panel++)
-        multiply_and_finish(j, m, v, u + panel * p->points * p->u_stride, rows, panel * GG_PANEL / GG_GROUP,
-                            gg_winograd_panel_width(p, panel), own);
+    for (int64_t panel = 0; panel < gg_winograd_panels(p); panel++) {
+        const int64_t width = gg_winograd_panel_width(p, panel);
+        multiply(p, m, v, u + panel * p->points * p->u_stride, (rows.end - rows.begin) * p->row_tiles, width,
+                 p->channels, 0.0f);
+        finish(j, m, rows, panel * GG_PANEL / GG_GROUP, width, own);
+    }
 }
 
 static void shallow_blocks(void *context, int part, int parts)
@@ -127,22 +133,22 @@ static void make_input(void *context, int part, int parts)
     }
 }
 
-/* A panel of up to 64 filters from group `first` on. */
+/* Up to 64 filters from group `first` on: U of some channels, which stays in the second level, then their share of M.
+ */
 static void deep_panel(const job *j, int64_t first, int64_t groups, int part, const gg_winograd_scratch *own)
 {
     const gg_winograd *p = j->p;
-    const int64_t width = groups * GG_GROUP;
+    const int64_t width = groups * GG_GROUP, tiles = (j->rows.end - j->rows.begin) * p->row_tiles;
     const float *v = gg_winograd_at(j->call->workspace, p->v, part);
     float *u = gg_winograd_at(j->call->workspace, p->u, part), *m = gg_winograd_at(j->call->workspace, p->m, part);
-    for (int64_t i = 0; i < groups; i++)
-        gg_winograd_filters(p, u + i * GG_GROUP, width, j->call->w, first + i, (gg_winograd_range){0, p->channels},
-                            own);
-    const int blocks = gg_winograd_pieces(j->rows.end - j->rows.begin, p->block_rows);
-    for (int i = 0; i < blocks; i++) {
-        const gg_winograd_range rows = gg_winograd_share(j->rows.begin, j->rows.end, i, blocks);
-        multiply_and_finish(j, m, v + (rows.begin - j->rows.begin) * p->row_tiles * p->v_row, u, rows, first, width,
-                            own);
+    for (int64_t channel = 0, end; channel < p->channels; channel = end) {
+        end = least(channel + p->u_channels, p->channels);
+        for (int64_t i = 0; i < groups; i++)
+            gg_winograd_filters(p, u + i * GG_GROUP, width, j->call->w, first + i, (gg_winograd_range){channel, end},
+                                own);
+        multiply(p, m, v + channel, u, tiles, width, end - channel, channel > 0 ? 1.0f : 0.0f);
     }
+    finish(j, m, j->rows, first, width, own);
 }
 
 static void deep_panels(void *context, int part, int parts)
@@ -168,7 +174,7 @@ static void run_data(const gg_conv_call *call, gg_conv_pass pass, int tile)
         gg_parallel_run(p.parts, shallow_blocks, &j);
         return;
     }
-    const int chunks = gg_winograd_pieces(p.rows, p.kept_rows);
+    const int chunks = gg_winograd_pieces(p.rows, p.block_rows);
     for (int i = 0; i < chunks; i++) {
         j.rows = gg_winograd_share(0, p.rows, i, chunks);
         gg_parallel_run(p.parts, make_input, &j);

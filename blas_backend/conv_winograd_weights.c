@@ -14,9 +14,6 @@
 #include "product.h"
 #include "winograd.h"
 
-/* Channels of a block of the deep order: with a panel of filters, dU of the block is 590 KiB for F(4). */
-enum { BLOCK_CHANNELS = 64 };
-
 /* The pass on its way; `rows`: those whose V and dM are kept. */
 typedef struct job {
     const gg_winograd *p;
@@ -159,12 +156,12 @@ static void deep_blocks(void *context, int part, int parts)
     const gg_winograd *p = j->p;
     const gg_winograd_scratch own = gg_winograd_own(p, j->call->workspace, part);
     const int64_t panels = gg_winograd_panels(p), tiles = (j->rows.end - j->rows.begin) * p->row_tiles;
-    const int64_t blocks = gg_winograd_pieces(p->channels, BLOCK_CHANNELS) * panels;
+    const int64_t blocks = gg_winograd_pieces(p->channels, p->u_channels) * panels;
     const gg_winograd_range mine = gg_winograd_share(0, blocks, part, parts);
     float *du = gg_winograd_at(j->call->workspace, p->u, part);
     for (int64_t i = mine.begin; i < mine.end; i++) {
-        const int64_t panel = i % panels, channel = i / panels * BLOCK_CHANNELS;
-        const gg_winograd_range channels = {channel, least(channel + BLOCK_CHANNELS, p->channels)};
+        const int64_t panel = i % panels, channel = i / panels * p->u_channels;
+        const gg_winograd_range channels = {channel, least(channel + p->u_channels, p->channels)};
         multiply(p, du, gg_winograd_at(j->call->workspace, p->v, part) + channel,
                  gg_winograd_at(j->call->workspace, p->m, part) + panel * p->points * p->m_stride,
                  channels.end - channel, tiles, gg_winograd_panel_width(p, panel), 0.0f);
@@ -181,7 +178,7 @@ void gg_winograd_weights(const gg_conv_call *call, int tile)
         gg_parallel_run(p.parts, shallow_finish, &j);
         return;
     }
-    const int chunks = gg_winograd_pieces(p.rows, p.kept_rows);
+    const int chunks = gg_winograd_pieces(p.rows, p.block_rows);
     for (int i = 0; i < chunks; i++) {
         j.rows = gg_winograd_share(0, p.rows, i, chunks);
         gg_parallel_run(p.parts, make_operands, &j);

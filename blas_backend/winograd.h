@@ -38,8 +38,8 @@ typedef struct gg_winograd {
 
     bool deep;                            /* the order: see conv_winograd.c and conv_winograd_weights.c */
     int parts;                            /* threads that take part */
-    int64_t block_rows;                   /* rows of tiles at most that are multiplied together */
-    int64_t kept_rows;                    /* rows of tiles at most whose V lies there at once */
+    int64_t block_rows;                   /* rows of tiles at most that go through all steps together */
+    int64_t u_channels;                   /* channels at most whose U or dU lies there at once */
     int64_t band_rows;                    /* rows of tiles at most that are transformed together */
     int64_t v_row;                        /* floats from tile to tile of V */
     int64_t v_stride, u_stride, m_stride; /* floats from point to point */
@@ -107,7 +107,7 @@ void gg_winograd_gradient(const gg_winograd *p, float *m, int64_t ld, const floa
 void gg_winograd_output(const gg_winograd *p, const gg_conv_call *call, const float *m, int64_t ld, int64_t group,
                         gg_winograd_range rows, const gg_winograd_scratch *own);
 
-/* Some channels of one group of 16 filters to u, where channel 0 begins; ld floats from channel to channel. */
+/* Some channels of one group of 16 filters to u, where the first of them begins; ld floats from channel to channel. */
 void gg_winograd_filters(const gg_winograd *p, float *u, int64_t ld, const float *w, int64_t group,
                          gg_winograd_range channels, const gg_winograd_scratch *own);
 

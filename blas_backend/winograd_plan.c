@@ -6,20 +6,23 @@
  *     weights, shallow  [ own: pixels, columns, taps, V of a block, dM of a block and panel, dU of all panels ]
  *     weights, deep     [ V of many rows | dM of many rows, all panels | own: pixels, columns, taps, dU of 64 channels
  *                         and a panel ] */
+#include <stddef.h>
+
 #include "product.h"
 #include "winograd.h"
 
 enum {
     TAPS = 3,
-    PIXELS = 24576,         /* floats of a band of pixels, 96 KiB: stays in the second level */
-    BLOCK = 320000,         /* floats of V and M of a block, of 2 MiB of second level */
-    WEIGHTS_BLOCK = 600000, /* the same for weights: dU, which comes and goes with each block, wants long ones */
-    FEWEST_TILES = 24,      /* of a block: fewer rows waste the products */
-    MOST_TILES = 256,
-    KEPT_TILES = 1024,           /* whose V the deep orders keep at once, 72 MiB with 512 channels */
-    SHALLOW = 256 * 256,         /* channels * filters up to which U lies in cache while tiles pass by */
-    WEIGHTS_SHALLOW = 128 * 128, /* the same for a dU of each thread */
-    PART_WORK = 1 << 18          /* multiply-adds below which another thread does not pay */
+    PIXELS = 24576,      /* floats of a band of pixels, 96 KiB: stays in the second level */
+    FEWEST_TILES = 24,   /* of a block: fewer rows waste the products */
+    DEEP_TILES = 256,    /* of a block of the deep order: V and M of them go through the third level */
+    DEEP_CHANNELS = 128, /* whose U of 64 filters, 1.2 MB, stays in the second level */
+    SHALLOW = 256 * 256, /* channels * filters up to which U passes by from the third level */
+    WEIGHTS_TILES = 64,  /* of a deep block: 64 channels of V, 64 filters of dM and their dU stay in the second
+                            level */
+    WEIGHTS_CHANNELS = 64,
+    WEIGHTS_SHALLOW = 1 << 17, /* channels * filters * threads up to which each thread has a dU */
+    PART_WORK = 1 << 18        /* multiply-adds below which another thread does not pay */
 };
 
 static int64_t least(int64_t a, int64_t b)
@@ -70,7 +73,8 @@ static int parts_for(const gg_winograd *p, int threads)
 {
     const double work =
         (double)(p->rows * p->row_tiles * p->points) * (double)p->channels * (double)p->filters / PART_WORK;
-    return work < threads ? (int)work + 1 : threads;
+    const int64_t most_parts = p->deep ? threads : least(threads, p->rows); /* no thread without a dU to add up */
+    return work < (double)most_parts ? (int)work + 1 : (int)most_parts;
 }
 
 /* Rows of tiles that give at most this many tiles: at least one, at most all. */
@@ -79,20 +83,26 @@ static int64_t rows_of(const gg_winograd *p, int64_t tiles)
     return least(p->rows, most(1, tiles / p->row_tiles));
 }
 
-static void set_blocks(gg_winograd *p, bool weights)
+/* Tiles of a shallow block. U or dU, channels * filters of it, pass by once for a block, V and M, tiles * (channels +
+ * filters): with as many tiles neither is more than the other. */
+static int64_t shallow_tiles(const gg_winograd *p)
 {
-    const int64_t depth = gg_winograd_groups(p->channels) * GG_GROUP;
-    const int64_t fit = (weights ? WEIGHTS_BLOCK : BLOCK) / (p->points * (depth + GG_PANEL));
-    p->deep = (double)p->channels * (double)p->filters > (weights ? WEIGHTS_SHALLOW : SHALLOW);
-    p->block_rows = rows_of(p, p->deep ? MOST_TILES / 2 : least(MOST_TILES, most(FEWEST_TILES, fit)));
-    p->kept_rows = p->deep ? rows_of(p, KEPT_TILES) : p->block_rows;
+    const double channels = (double)p->channels, filters = (double)p->filters;
+    return most(FEWEST_TILES, (int64_t)(channels * filters / (channels + filters)));
+}
+
+static void set_blocks(gg_winograd *p, bool weights, int threads)
+{
+    const double filters = (double)p->channels * (double)p->filters;
+    p->deep = weights ? filters * threads > WEIGHTS_SHALLOW : filters > SHALLOW;
+    p->block_rows = rows_of(p, !p->deep ? shallow_tiles(p) : weights ? WEIGHTS_TILES : DEEP_TILES);
+    p->u_channels = p->deep ? least(p->channels, weights ? WEIGHTS_CHANNELS : DEEP_CHANNELS) : p->channels;
     const int64_t widest = most(p->width, p->out_width);
     p->band_rows = least(p->image_rows, most(1, (PIXELS / (GG_GROUP * widest) - TAPS + 1) / p->tile));
-    p->v_row = depth;
-    p->v_stride = odd_lines(p->kept_rows * p->row_tiles * p->v_row);
-    const int64_t m_rows = weights ? p->kept_rows : p->block_rows;
-    p->m_stride = odd_lines(m_rows * p->row_tiles * GG_PANEL);
-    p->u_stride = odd_lines((weights && p->deep ? GG_PANEL : p->channels) * GG_PANEL);
+    p->v_row = gg_winograd_groups(p->channels) * GG_GROUP;
+    p->v_stride = odd_lines(p->block_rows * p->row_tiles * p->v_row);
+    p->m_stride = odd_lines(p->block_rows * p->row_tiles * GG_PANEL);
+    p->u_stride = odd_lines(p->u_channels * GG_PANEL);
 }
 
 static void place(gg_winograd_area *area, int64_t *end, int64_t floats)
@@ -135,8 +145,8 @@ gg_winograd gg_winograd_plan(const gg_conv_geometry *g, gg_conv_pass pass, int t
     gg_winograd p = {.tile = tile, .points = (tile + TAPS - 1) * (tile + TAPS - 1)};
     const bool weights = pass == GG_CONV_BACKWARD_WEIGHTS;
     set_sizes(&p, g, pass);
+    set_blocks(&p, weights, threads);
     p.parts = parts_for(&p, threads);
-    set_blocks(&p, weights);
     set_workspace(&p, weights);
     return p;
 }

@@ -135,8 +135,8 @@ void gg_winograd_filters(const gg_winograd *p, float *u, int64_t ld, const float
         end = least(begin + GG_GROUP, channels.end);
         load_taps(p, own->taps, w, group, begin, end);
         for (int64_t c = begin; c < end; c++)
-            gg_kernels()->winograd_filter(u + c * ld, p->u_stride, first_tap + (c - begin) * FILTER * GG_GROUP, step,
-                                          p->tile);
+            gg_kernels()->winograd_filter(u + (c - channels.begin) * ld, p->u_stride,
+                                          first_tap + (c - begin) * FILTER * GG_GROUP, step, p->tile);
     }
 }
 
