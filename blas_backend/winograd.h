@@ -20,8 +20,9 @@
 #include "conv_method.h"
 #include "product.h"
 
-/* Channels and filters that the transforms take side by side. */
-enum { GG_GROUP = 16 };
+/* Channels and filters that the transforms take side by side; products added up at once in an element of M: with 64
+ * filters 32 KiB of U, which stay in the first level. */
+enum { GG_GROUP = 16, GG_WINOGRAD_SUM = 128 };
 
 /* An array in the workspace: where it begins for the first thread, and how far on for the next (0: shared by all). */
 typedef struct gg_winograd_area {

@@ -13,10 +13,11 @@
 
 enum {
     TAPS = 3,
-    PIXELS = 24576,      /* floats of a band of pixels, 96 KiB: stays in the second level */
-    FEWEST_TILES = 24,   /* of a block: fewer rows waste the products */
-    DEEP_TILES = 256,    /* of a block of the deep order: V and M of them go through the third level */
-    DEEP_CHANNELS = 128, /* whose U of 64 filters, 1.2 MB, stays in the second level */
+    PIXELS = 24576,    /* floats of a band of pixels, 96 KiB: stays in the second level */
+    FEWEST_TILES = 24, /* of a block: fewer rows waste the products */
+    DEEP_TILES = 256,  /* of a block of the deep order: V and M of them go through the third level */
+    DEEP_CHANNELS =
+        128, /* a multiple of GG_WINOGRAD_SUM; U of them and 64 filters, 1.2 MB, stays in the second level */
     SHALLOW = 256 * 256, /* channels * filters up to which U passes by from the third level */
     WEIGHTS_TILES = 64,  /* of a deep block: 64 channels of V, 64 filters of dM and their dU stay in the second
                             level */
