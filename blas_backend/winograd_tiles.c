@@ -91,7 +91,7 @@ static void store_pixels(const gg_winograd *p, const gg_conv_call *call, const f
         return;
     }
     gg_kernels()->transpose(out, plane, pixels, GG_GROUP, end - begin, filters);
-    for (int64_t i = 0; i < filters; i++)
+    for (int64_t i = 0; i < filters && gg_conv_has_finish(call); i++)
         gg_conv_finish(call, image, first + i, begin, end);
 }
 

@@ -27,6 +27,18 @@ typedef struct gg_adam_factors {
     float epsilon;
 } gg_adam_factors;
 
+/* Rows of the matrix of columns: `count` of them from row `first` on, row c taps + t being tap t of channel c, which
+ * starts offsets[t] floats into the channel's planes. */
+typedef struct gg_tap_rows {
+    int64_t first, count, taps, channel_floats;
+    const int64_t *offsets;
+} gg_tap_rows;
+
+/* Pixels that lie one after the other, in the columns as in the planes. */
+typedef struct gg_pixel_run {
+    int64_t offset, length;
+} gg_pixel_run;
+
 /* X(constant, name) for every activation. */
 #define GG_ACTIVATION_LIST(X)    \
     X(GG_IDENTITY, identity)     \
@@ -51,10 +63,14 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   adam                both Adams, see gg_adam_factors
  *   transpose           target[c][r] = source[r][c]; transpose_add: that + beta * target[c][r] (beta 0 overwrites)
  *   copy_rows           target[r][c] = source[r][c]
+ *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
+ *                       target and each run of source are touched
+ *   add_columns         the runs of tap row r += source[r]
+ *   take_every          target[i] = source[i stride]; put_every: the other way round, = or +=
  *   winograd_...        transforms of convolution's tiles of 2 or 4 pixels, 16 channels or filters side by side; a row
  *                       of tiles, or one channel's filters, a call. The vectors of point i lie i * stride further,
- * those of tile t t * ld; rows of pixels row_step apart; `columns` is scratch of (tile * tiles + 2) * (tile + 2) * 16
- * floats. See winograd.c */
+ *                       those of tile t t * ld; rows of pixels row_step apart; columns: scratch of (tile * tiles + 2)
+ *                       * (tile + 2) * 16 floats. See winograd.c */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
@@ -92,6 +108,14 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, transpose_add,                                                                                             \
       (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns, float beta))       \
     X(void, copy_rows, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))  \
+    X(void, copy_columns,                                                                                              \
+      (float *target, int64_t ld, const float *source, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
+       int64_t run_count))                                                                                             \
+    X(void, add_columns,                                                                                               \
+      (float *target, const float *source, int64_t ld, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
+       int64_t run_count))                                                                                             \
+    X(void, take_every, (float *target, const float *source, int64_t n, int64_t stride))                               \
+    X(void, put_every, (float *target, const float *source, int64_t n, int64_t stride, bool accumulate))               \
     X(void, winograd_input,                                                                                            \
       (float *v, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t left,      \
        int64_t width, int64_t tiles, int tile))                                                                        \

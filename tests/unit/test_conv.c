@@ -68,6 +68,127 @@ START_TEST(every_algorithm_equals_plain_loops)
 }
 END_TEST
 
+/* Shapes of networks, small: kernels of one tap, strides, sizes beyond the blocks of pixels, depth and filters. */
+static const gg_conv_shape usual[] = {
+    {.batch = 3, .channels = 64, .height = 14, .width = 14, .filters = 96, .kernel_height = 1, .kernel_width = 1},
+    {.batch = 1, .channels = 17, .height = 33, .width = 29, .filters = 19, .kernel_height = 1, .kernel_width = 1},
+    {.batch = 4, .channels = 130, .height = 7, .width = 7, .filters = 65, .kernel_height = 1, .kernel_width = 1},
+    {.batch = 2,
+     .channels = 12,
+     .height = 9,
+     .width = 9,
+     .filters = 8,
+     .kernel_height = 1,
+     .kernel_width = 1,
+     .groups = 4},
+    {.batch = 5,
+     .channels = 20,
+     .height = 14,
+     .width = 14,
+     .filters = 24,
+     .kernel_height = 1,
+     .kernel_width = 1,
+     .stride_y = 2,
+     .stride_x = 2},
+    {.batch = 2,
+     .channels = 3,
+     .height = 45,
+     .width = 45,
+     .filters = 16,
+     .kernel_height = 7,
+     .kernel_width = 7,
+     .stride_y = 2,
+     .stride_x = 2,
+     .pad_top = 3,
+     .pad_bottom = 3,
+     .pad_left = 3,
+     .pad_right = 3},
+    {.batch = 3,
+     .channels = 17,
+     .height = 33,
+     .width = 29,
+     .filters = 33,
+     .kernel_height = 3,
+     .kernel_width = 3,
+     .stride_y = 2,
+     .stride_x = 2,
+     .pad_top = 1,
+     .pad_bottom = 1,
+     .pad_left = 1,
+     .pad_right = 1},
+    {.batch = 17,
+     .channels = 40,
+     .height = 7,
+     .width = 7,
+     .filters = 130,
+     .kernel_height = 3,
+     .kernel_width = 3,
+     .pad_top = 1,
+     .pad_bottom = 1,
+     .pad_left = 1,
+     .pad_right = 1},
+    {.batch = 2,
+     .channels = 65,
+     .height = 28,
+     .width = 28,
+     .filters = 64,
+     .kernel_height = 3,
+     .kernel_width = 3,
+     .pad_top = 1,
+     .pad_bottom = 1,
+     .pad_left = 1,
+     .pad_right = 1},
+    {.batch = 1,
+     .channels = 64,
+     .height = 1,
+     .width = 300,
+     .filters = 70,
+     .kernel_height = 1,
+     .kernel_width = 3,
+     .pad_left = 1,
+     .pad_right = 1},
+    {.batch = 2,
+     .channels = 5,
+     .height = 1,
+     .width = 1,
+     .filters = 7,
+     .kernel_height = 3,
+     .kernel_width = 3,
+     .pad_top = 1,
+     .pad_bottom = 1,
+     .pad_left = 1,
+     .pad_right = 1},
+    {.batch = 2, .channels = 4, .height = 300, .width = 1, .filters = 6, .kernel_height = 1, .kernel_width = 1},
+    {.batch = 2,
+     .channels = 3,
+     .height = 18,
+     .width = 18,
+     .filters = 4,
+     .kernel_height = 17,
+     .kernel_width = 17,
+     .pad_top = 2,
+     .pad_right = 3},
+    {.batch = 2,
+     .channels = 256,
+     .height = 6,
+     .width = 6,
+     .filters = 300,
+     .kernel_height = 3,
+     .kernel_width = 3,
+     .stride_y = 2,
+     .stride_x = 1},
+};
+
+START_TEST(shapes_of_networks_equal_plain_loops)
+{
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        for (int threads = 1; threads <= 3; threads++) {
+            ck_assert_int_eq(gg_set_threads(threads), GG_OK);
+            check_all(&usual[i], threads == 2, i * 10 + (uint64_t)threads);
+        }
+}
+END_TEST
+
 /* <im2col x, c> and <x, col2im c> are the same sum of the same products of small integers: equal to the last bit. */
 START_TEST(col2im_is_the_adjoint_of_im2col)
 {
@@ -102,5 +223,6 @@ END_TEST
 static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, every_algorithm_equals_plain_loops);
+    tcase_add_test(tests, shapes_of_networks_equal_plain_loops);
     tcase_add_test(tests, col2im_is_the_adjoint_of_im2col);
 }
