@@ -18,9 +18,10 @@ enum {
     DEEP_TILES = 256,  /* of a block of the deep order: V and M of them go through the third level */
     DEEP_CHANNELS =
         128, /* a multiple of GG_WINOGRAD_SUM; U of them and 64 filters, 1.2 MB, stays in the second level */
-    SHALLOW = 256 * 256, /* channels * filters up to which U passes by from the third level */
-    WEIGHTS_TILES = 64,  /* of a deep block: 64 channels of V, 64 filters of dM and their dU stay in the second
-                            level */
+    SHALLOW = 256 * 256,     /* channels * filters up to which U passes by from the third level */
+    FEW_FILTERS = 128 * 128, /* channels * filters whose U passes by so fast that there is nothing to gain */
+    WEIGHTS_TILES = 64,      /* of a deep block: 64 channels of V, 64 filters of dM and their dU stay in the second
+                                level */
     WEIGHTS_CHANNELS = 64,
     WEIGHTS_SHALLOW = 1 << 17, /* channels * filters * threads up to which each thread has a dU */
     PART_WORK = 1 << 18        /* multiply-adds below which another thread does not pay */
@@ -92,10 +93,27 @@ static int64_t shallow_tiles(const gg_winograd *p)
     return most(FEWEST_TILES, (int64_t)(channels * filters / (channels + filters)));
 }
 
-static void set_blocks(gg_winograd *p, bool weights, int threads)
+/* Which order suits how many images: a thread with less than two blocks gains nothing from a U of all filters. */
+static bool few_tiles(const gg_winograd *p, int threads)
+{
+    return p->rows * p->row_tiles < 2 * threads * shallow_tiles(p);
+}
+
+/* The order of a layer, unless it depends on the number of images. The threads share the groups of filters of a deep
+ * layer; the blocks of its dW are enough for all. */
+typedef enum order { SHALLOW_ORDER, DEEP_ORDER, ORDER_BY_TILES } order;
+
+static order order_of(const gg_winograd *p, bool weights, int threads)
 {
     const double filters = (double)p->channels * (double)p->filters;
-    p->deep = weights ? filters * threads > WEIGHTS_SHALLOW : filters > SHALLOW;
+    const bool shared = gg_winograd_groups(p->filters) >= threads;
+    if (weights ? filters * threads > WEIGHTS_SHALLOW : filters > SHALLOW && shared)
+        return DEEP_ORDER;
+    return filters > FEW_FILTERS && shared ? ORDER_BY_TILES : SHALLOW_ORDER;
+}
+
+static void set_blocks(gg_winograd *p, bool weights)
+{
     p->block_rows = rows_of(p, !p->deep ? shallow_tiles(p) : weights ? WEIGHTS_TILES : DEEP_TILES);
     p->u_channels = p->deep ? least(p->channels, weights ? WEIGHTS_CHANNELS : DEEP_CHANNELS) : p->channels;
     const int64_t widest = most(p->width, p->out_width);
@@ -141,14 +159,30 @@ static void set_workspace(gg_winograd *p, bool weights)
     p->total = shared + p->parts * own;
 }
 
+static void lay_out(gg_winograd *p, bool deep, bool weights, int threads)
+{
+    p->deep = deep;
+    p->parts = parts_for(p, threads);
+    set_blocks(p, weights);
+    set_workspace(p, weights);
+}
+
 gg_winograd gg_winograd_plan(const gg_conv_geometry *g, gg_conv_pass pass, int tile, int threads)
 {
     gg_winograd p = {.tile = tile, .points = (tile + TAPS - 1) * (tile + TAPS - 1)};
     const bool weights = pass == GG_CONV_BACKWARD_WEIGHTS;
     set_sizes(&p, g, pass);
-    set_blocks(&p, weights, threads);
-    p.parts = parts_for(&p, threads);
-    set_workspace(&p, weights);
+    const order wanted = order_of(&p, weights, threads);
+    if (wanted != ORDER_BY_TILES) {
+        lay_out(&p, wanted == DEEP_ORDER, weights, threads);
+        return p;
+    }
+    /* Fewer images may take the other order: the workspace is enough for both. */
+    gg_winograd other = p;
+    const bool deep = few_tiles(&p, threads);
+    lay_out(&p, deep, weights, threads);
+    lay_out(&other, !deep, weights, threads);
+    p.total = most(p.total, other.total);
     return p;
 }
 
