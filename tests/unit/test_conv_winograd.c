@@ -208,7 +208,7 @@ START_TEST(workspace_never_falls_when_the_batch_grows)
 {
     const gg_conv_shape shapes[] = {layer(1, 64, 56, 56, 64, 1), layer(1, 256, 14, 14, 256, 1),
                                     layer(1, 512, 7, 7, 512, 1), layer(1, 3, 224, 224, 64, 1),
-                                    layer(1, 33, 9, 5, 17, 2)};
+                                    layer(1, 33, 9, 5, 17, 2),   layer(1, 130, 14, 14, 130, 1)};
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int threads = 1; threads <= 8; threads++)
             for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++)
