@@ -66,7 +66,11 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
  *                       target and each run of source are touched
  *   add_columns         the runs of tap row r += source[r]
- *   take_every          target[i] = source[i stride]; put_every: the other way round, = or += */
+ *   take_every          target[i] = source[i stride]; put_every: the other way round, = or +=
+ *   winograd_...        transforms of convolution's tiles of 2 or 4 pixels, 16 channels or filters side by side; a row
+ *                       of tiles, or one channel's filters, a call. The vectors of point i lie i * stride further,
+ *                       those of tile t t * ld; rows of pixels row_step apart; columns: scratch of (tile * tiles + 2)
+ *                       * (tile + 2) * 16 floats. See winograd.c */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
@@ -111,7 +115,18 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
       (float *target, const float *source, int64_t ld, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
        int64_t run_count))                                                                                             \
     X(void, take_every, (float *target, const float *source, int64_t n, int64_t stride))                               \
-    X(void, put_every, (float *target, const float *source, int64_t n, int64_t stride, bool accumulate))
+    X(void, put_every, (float *target, const float *source, int64_t n, int64_t stride, bool accumulate))               \
+    X(void, winograd_input,                                                                                            \
+      (float *v, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t left,      \
+       int64_t width, int64_t tiles, int tile))                                                                        \
+    X(void, winograd_gradient,                                                                                         \
+      (float *m, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t width,     \
+       int64_t tiles, int tile))                                                                                       \
+    X(void, winograd_output,                                                                                           \
+      (float *pixels, int64_t row_step, const float *m, int64_t stride, int64_t ld, float *columns, int64_t width,     \
+       int64_t tiles, int tile))                                                                                       \
+    X(void, winograd_filter, (float *u, int64_t stride, const float *taps, int64_t step, int tile))                    \
+    X(void, winograd_filter_gradient, (float *taps, const float *m, int64_t stride, int tile))
 
 #define GG_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
 
