@@ -19,6 +19,7 @@
 #define MAX_POOL(direction, ...) {"kernels", "images", &bench_max_pool, BENCH_##direction, {__VA_ARGS__}}
 #define GLOBAL_MEAN(direction, ...) {"kernels", "images", &bench_global_average, BENCH_##direction, {__VA_ARGS__}}
 #define NORM(direction, ...) {"kernels", "images", &bench_norm, BENCH_NORM_##direction, {__VA_ARGS__}}
+#define LAPACK(kind, ...) {"kernels", "LAPACK", &bench_##kind, 0, {__VA_ARGS__}}
 #define AFFINE(layout, ...) {"layers", "affine, forward and backward", &bench_affine, BENCH_##layout, {__VA_ARGS__}}
 #define NETWORK(option, ...) {"training", "training steps", &bench_network, BENCH_##option, {__VA_ARGS__}}
 /* clang-format on */
@@ -387,6 +388,26 @@ static const bench_case cases[] = {
     NORM(BACKWARD, 16, 256, 14, 14),
     NORM(FORWARD_RELU, 16, 256, 14, 14),
     NORM(BACKWARD_RELU, 16, 256, 14, 14),
+
+    /* ---- n, right-hand sides; m, n; m, n, right-hand sides; n; m, n ---- */
+    LAPACK(lu_solve, 64, 16),
+    LAPACK(lu_solve, 256, 64),
+    LAPACK(lu_solve, 1024, 256),
+    LAPACK(cholesky_solve, 64, 16),
+    LAPACK(cholesky_solve, 256, 64),
+    LAPACK(cholesky_solve, 1024, 256),
+    LAPACK(qr, 64, 64),
+    LAPACK(qr, 256, 256),
+    LAPACK(qr, 1024, 1024),
+    LAPACK(least_squares, 128, 64, 8),
+    LAPACK(least_squares, 512, 256, 8),
+    LAPACK(least_squares, 1280, 1024, 8),
+    LAPACK(symmetric_eigen, 64),
+    LAPACK(symmetric_eigen, 256),
+    LAPACK(symmetric_eigen, 512),
+    LAPACK(svd, 64, 64),
+    LAPACK(svd, 256, 256),
+    LAPACK(svd, 512, 512),
 
     /* ---- layers: rows, in, out ---- */
     AFFINE(IN_OUT, 32, 256, 256),

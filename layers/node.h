@@ -115,6 +115,7 @@ typedef struct gg_parameter_info {
     gg_shape shape;
     float deviation; /* of the normal distribution it starts from; 0: all as `start` */
     float start;
+    bool orthogonal; /* it starts as an orthogonal matrix times `deviation` instead */
     int64_t offset, size;
     bool trains; /* set by the plan: some gradient reaches it */
 } gg_parameter_info;
@@ -163,6 +164,9 @@ void gg_node_parameter(gg_model *model, gg_node *node, const char *suffix, const
 
 /* The same for one that starts as `start` everywhere. */
 void gg_node_constant_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float start);
+
+/* The parameter added last, a matrix, starts as an orthogonal one times its deviation. */
+void gg_node_orthogonal(gg_model *model);
 
 /* Add a buffer; it appears as pass->buffer[i] in the order of the calls. */
 void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life);
