@@ -205,9 +205,9 @@ END_TEST
 /* Rows narrower and wider than a register, and enough of them for several threads. */
 START_TEST(scaled_rows)
 {
-    static const int64_t shapes[][2] = {{0, 3}, {3, 0}, {1, 1}, {7, 3}, {5, 17}, {2, 1000}, {601, 499}};
+    static const int64_t matrices[][2] = {{0, 3}, {3, 0}, {1, 1}, {7, 3}, {5, 17}, {2, 1000}, {601, 499}};
     for (int s = 0; use_isa(_i) && s < 7; s++) {
-        const int64_t rows = shapes[s][0], cols = shapes[s][1];
+        const int64_t rows = matrices[s][0], cols = matrices[s][1];
         float *x = support_uniform(rows * cols, -2, 2, 1), *factors = support_uniform(rows, -2, 2, 2);
         float *y = support_floats(rows * cols);
         double *expected = support_doubles(rows * cols);
