@@ -109,6 +109,7 @@ extern const bench_kind bench_forward, bench_dx, bench_dw;                  /* b
 extern const bench_kind bench_activation, bench_activation_gradient;        /* bench_kinds_elementwise.c */
 extern const bench_kind bench_softmax, bench_cross_entropy, bench_sum_rows; /* bench_kinds_elementwise.c */
 extern const bench_kind bench_optimizer;                                    /* bench_kinds_elementwise.c */
+extern const bench_kind bench_max_pool, bench_global_average, bench_norm;   /* bench_kinds_images.c */
 extern const bench_kind bench_lu_solve, bench_cholesky_solve;               /* bench_kinds_lapack.c */
 extern const bench_kind bench_qr, bench_least_squares;                      /* bench_kinds_lapack.c */
 extern const bench_kind bench_symmetric_eigen, bench_svd;                   /* bench_kinds_lapack.c */
@@ -119,6 +120,9 @@ extern const bench_kind bench_network;                                      /* b
 enum { BENCH_NN, BENCH_NT, BENCH_TN, BENCH_TT };
 enum { BENCH_IN_OUT, BENCH_OUT_IN };
 enum { BENCH_FORWARD, BENCH_BACKWARD };
+
+/* Options of bench_norm. */
+enum { BENCH_NORM_FORWARD, BENCH_NORM_BACKWARD, BENCH_NORM_FORWARD_RELU, BENCH_NORM_BACKWARD_RELU };
 
 /* Options of bench_network: the activation of the hidden layers and the optimiser. */
 enum { BENCH_RELU_SGD, BENCH_RELU_ADAM, BENCH_SIGMOID_SGD };

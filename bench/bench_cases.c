@@ -16,6 +16,9 @@
 #define CROSS_ENTROPY(...) {"kernels", "rows", &bench_cross_entropy, 0, {__VA_ARGS__}}
 #define SUM_ROWS(...) {"kernels", "rows", &bench_sum_rows, 0, {__VA_ARGS__}}
 #define OPTIMIZER(kind, n) {"kernels", "optimiser passes", &bench_optimizer, GG_##kind, {n}}
+#define MAX_POOL(direction, ...) {"kernels", "images", &bench_max_pool, BENCH_##direction, {__VA_ARGS__}}
+#define GLOBAL_MEAN(direction, ...) {"kernels", "images", &bench_global_average, BENCH_##direction, {__VA_ARGS__}}
+#define NORM(direction, ...) {"kernels", "images", &bench_norm, BENCH_NORM_##direction, {__VA_ARGS__}}
 #define LAPACK(kind, ...) {"kernels", "LAPACK", &bench_##kind, 0, {__VA_ARGS__}}
 #define AFFINE(layout, ...) {"layers", "affine, forward and backward", &bench_affine, BENCH_##layout, {__VA_ARGS__}}
 #define NETWORK(option, ...) {"training", "training steps", &bench_network, BENCH_##option, {__VA_ARGS__}}
@@ -365,6 +368,26 @@ static const bench_case cases[] = {
     OPTIMIZER(ADAMW, 669706),
     OPTIMIZER(SGD, 4194304),
     OPTIMIZER(ADAM, 4194304),
+
+    /* ---- images: images, channels, height, width (kernel, stride): the sizes of a ResNet ---- */
+    MAX_POOL(FORWARD, 16, 64, 56, 56, 2, 2),
+    MAX_POOL(BACKWARD, 16, 64, 56, 56, 2, 2),
+    MAX_POOL(FORWARD, 16, 64, 112, 112, 3, 2),
+    MAX_POOL(BACKWARD, 16, 64, 112, 112, 3, 2),
+    MAX_POOL(FORWARD, 16, 256, 14, 14, 3, 2),
+    MAX_POOL(BACKWARD, 16, 256, 14, 14, 3, 2),
+    GLOBAL_MEAN(FORWARD, 16, 64, 56, 56),
+    GLOBAL_MEAN(BACKWARD, 16, 64, 56, 56),
+    GLOBAL_MEAN(FORWARD, 16, 512, 7, 7),
+    GLOBAL_MEAN(BACKWARD, 16, 512, 7, 7),
+    NORM(FORWARD, 16, 64, 56, 56),
+    NORM(BACKWARD, 16, 64, 56, 56),
+    NORM(FORWARD_RELU, 16, 64, 56, 56),
+    NORM(BACKWARD_RELU, 16, 64, 56, 56),
+    NORM(FORWARD, 16, 256, 14, 14),
+    NORM(BACKWARD, 16, 256, 14, 14),
+    NORM(FORWARD_RELU, 16, 256, 14, 14),
+    NORM(BACKWARD_RELU, 16, 256, 14, 14),
 
     /* ---- n, right-hand sides; m, n; m, n, right-hand sides; n; m, n ---- */
     LAPACK(lu_solve, 64, 16),

@@ -143,6 +143,11 @@ gg_status gg_divide(float *y, const float *a, const float *b, int64_t n)
     return binary("gg_divide", y, a, b, n, gg_kernels()->divide);
 }
 
+gg_status gg_add_relu(float *y, const float *a, const float *b, int64_t n)
+{
+    return binary("gg_add_relu", y, a, b, n, gg_kernels()->add_relu);
+}
+
 typedef struct line_job {
     float *y;
     const float *x;
@@ -197,6 +202,32 @@ gg_status gg_scale(float *y, int64_t n, float alpha)
     if (!gg_fits_array(n) || (n > 0 && y == NULL))
         return gg_fail_array("gg_scale", n, GG_ARGUMENTS({"y", y}));
     return run_line((line_job){y, NULL, alpha}, n, run_scale);
+}
+
+typedef struct scale_job {
+    float *y;
+    const float *x, *factors;
+    int64_t cols;
+} scale_job;
+
+static void run_scale_rows(void *context, int64_t begin, int64_t end)
+{
+    const scale_job *job = context;
+    gg_kernels()->scale_rows(job->y + begin * job->cols, job->x + begin * job->cols, job->factors + begin, end - begin,
+                             job->cols);
+}
+
+gg_status gg_scale_rows(float *y, const float *x, const float *factors, int64_t rows, int64_t cols)
+{
+    if (rows < 0 || cols < 0 || (rows > 0 && cols > 0 && (y == NULL || x == NULL || factors == NULL)))
+        return gg_fail_matrix("gg_scale_rows", rows, cols, GG_ARGUMENTS({"y", y}, {"x", x}, {"factors", factors}));
+    if (!gg_fits_matrix(rows, cols, cols))
+        return gg_fail(GG_ERR_OVERFLOW, "gg_scale_rows: rows = %lld, cols = %lld are more floats than any memory holds",
+                       (long long)rows, (long long)cols);
+    scale_job job = {y, x, factors, cols};
+    if (rows > 0 && cols > 0)
+        gg_parallel_for(rows, CHEAP_GRAIN / cols + 1, 1, run_scale_rows, &job);
+    return GG_OK;
 }
 
 static gg_status fail_leading(const char *function, const char *argument, int64_t ld, int64_t cols)

@@ -1,12 +1,13 @@
 /* arithmetic.c - the nodes of a computational graph that combine elements: add, multiply, divide, repeat, sum.
  *
  *   add       y = a + b               da = dy                     db = dy
+ *   add_relu  y = max(a + b, 0)       da = db = dy [y > 0]        (the end of a residual block)
  *   multiply  y = a b                 da = dy b                   db = dy a
  *   divide    y = a / b               da = dy / b                 db = - dy a / b^2 = - dy y / b
  *   repeat    y_ij = x_i, j < count   dx_i = sum_j dy_ij          (the mirror image of sum)
  *   sum       y_i = sum_j x_ij        dx_ij = dy_i                (the mirror image of repeat)
  *
- * Source: Deep Learning from Scratch, chapters 5.2 to 5.4, and 2, chapter 1.3. */
+ * Source: Deep Learning from Scratch, chapters 5.2 to 5.4, and 2, chapter 1.3; add_relu: He et al., 2015. */
 #include <string.h>
 
 #include <gemmgrad/elementwise.h>
@@ -27,6 +28,21 @@ static gg_status add_backward(const gg_pass *pass)
         if (pass->dx[side] != NULL && pass->size > 0)
             memcpy(pass->dx[side], pass->dy[0], (size_t)pass->size * sizeof(float));
     return GG_OK;
+}
+
+static gg_status add_relu_forward(const gg_pass *pass)
+{
+    return gg_add_relu(pass->y[0], pass->x[0], pass->x[1], pass->size);
+}
+
+static gg_status add_relu_backward(const gg_pass *pass)
+{
+    gg_status status = GG_OK;
+    for (int side = 0; side < 2 && status == GG_OK; side++)
+        if (pass->dx[side] != NULL)
+            status = gg_activation_backward(pass->dx[side], pass->dy[0], pass->y[0], pass->size, GG_RELU, 0.0f,
+                                            pass->add_dx[side]);
+    return status;
 }
 
 static gg_status multiply_forward(const gg_pass *pass)
@@ -59,6 +75,7 @@ static gg_status divide_backward(const gg_pass *pass)
 }
 
 static const gg_layer_class add_class = {"add", add_forward, add_backward, false, false};
+static const gg_layer_class add_relu_class = {"add_relu", add_relu_forward, add_relu_backward, true, false};
 static const gg_layer_class multiply_class = {"multiply", multiply_forward, multiply_backward, false, false};
 static const gg_layer_class divide_class = {"divide", divide_forward, divide_backward, false, false};
 
@@ -76,15 +93,21 @@ static gg_value add_pair(gg_model *model, const gg_layer_class *layer_class, gg_
     gg_node *node = gg_node_begin(model, layer_class, NULL, 0);
     if (node == NULL)
         return GG_NO_VALUE;
-    gg_node_input(model, node, a, layer_class != &add_class);
-    gg_node_input(model, node, b, layer_class != &add_class);
-    node->reads_output = layer_class == &divide_class;
+    const bool reads_inputs = layer_class != &add_class && layer_class != &add_relu_class;
+    gg_node_input(model, node, a, reads_inputs);
+    gg_node_input(model, node, b, reads_inputs);
+    node->reads_output = layer_class == &divide_class || layer_class == &add_relu_class;
     return gg_node_output(model, node, &shape);
 }
 
 gg_value gg_node_add(gg_model *model, gg_value a, gg_value b)
 {
     return add_pair(model, &add_class, a, b);
+}
+
+gg_value gg_node_add_relu(gg_model *model, gg_value a, gg_value b)
+{
+    return add_pair(model, &add_relu_class, a, b);
 }
 
 gg_value gg_node_multiply(gg_model *model, gg_value a, gg_value b)

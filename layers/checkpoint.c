@@ -2,7 +2,8 @@
  *
  * Tensors, in this order (load_file of the Python package safetensors reads them as they are):
  *     <parameter>                       F32, in its shape: "affine1.W" [in, out], "affine1.b" [out]
- *     optimizer.<state>.<parameter>     F32, the same shape: "optimizer.adam.m.affine1.W"
+ *     <state>                           F32, in its shape: what layers carry, "batch_normalization1.running_mean" [C]
+ *     optimizer.<state>.<parameter>     F32, the parameter's shape: "optimizer.adam.m.affine1.W"
  *     trainer.history                   F64 [epochs, 2]: train_loss, test_accuracy
  *     trainer.epoch_loss_sum            F64 scalar
  *     trainer.loss                      F64 scalar, of the last mini-batch
@@ -84,7 +85,7 @@ static bool parse_number(const char *text, uint64_t *value)
 
 /* ---- tensors ---- */
 
-/* The parameters and the optimiser's state as tensors, with the places they live in.
+/* The parameters, the layers' states and those of the optimiser as tensors, with the places they live in.
  * One allocation: [tensors, with room for the trainer's own | places | names]. */
 typedef struct manifest {
     gg_tensor *tensors;
@@ -121,7 +122,8 @@ static gg_status allocate_manifest(manifest *list, char **names, const gg_model 
         for (int s = 0; s < states; s++)
             name_bytes += state_name_bytes(gg_optimizer_state_name(optimizer, s), parameter.name);
     }
-    const size_t room = (size_t)parameters * (size_t)(1 + states) + TRAINER_TENSORS;
+    const size_t carried = (size_t)gg_model_state_count(model);
+    const size_t room = (size_t)parameters * (size_t)(1 + states) + carried + TRAINER_TENSORS;
     void *arena = NULL;
     const gg_status status = gg_alloc(&arena, room * (sizeof(gg_tensor) + sizeof(float *)) + name_bytes);
     if (status != GG_OK)
@@ -152,6 +154,10 @@ static gg_status make_manifest(manifest *list, const gg_trainer *trainer)
     for (int p = 0; p < parameters; p++) {
         (void)gg_model_parameter(model, p, &parameter); /* p is in range */
         append(list, &parameter, parameter.name, gg_model_parameters(model));
+    }
+    for (int s = 0; s < gg_model_state_count(model); s++) {
+        (void)gg_model_state(model, s, &parameter); /* s is in range, and a trainer's model is planned */
+        append(list, &parameter, parameter.name, gg_model_states(model));
     }
     for (int s = 0; s < gg_optimizer_state_count(optimizer); s++) {
         const char *state = gg_optimizer_state_name(optimizer, s);

@@ -36,7 +36,8 @@ static gg_value_info *add_value(gg_model *model, const gg_shape *shape)
         return NULL;
     }
     gg_value_info *value = &model->values[model->value_count++];
-    *value = (gg_value_info){.shape = *shape, .producer = -1, .offset = -1, .gradient_offset = -1};
+    *value = (gg_value_info){
+        .shape = *shape, .producer = -1, .storage = model->value_count - 1, .offset = -1, .gradient_offset = -1};
     return value;
 }
 
@@ -65,8 +66,10 @@ void gg_model_free(gg_model *model)
     gg_free(model->nodes);
     gg_free(model->values);
     gg_free(model->parameters);
+    gg_free(model->states);
     gg_free(model->weights);
     gg_free(model->gradients);
+    gg_free(model->carried);
     gg_free(model->workspace);
     gg_free(model);
 }
@@ -161,6 +164,27 @@ int64_t gg_value_features(gg_model *model, gg_value value, const char *layer, co
     gg_model_error(model, GG_ERR_SHAPE, "%s: the last dimension of %s %s must be a number of features", layer, argument,
                    gg_shape_text(shape, text));
     return 0;
+}
+
+gg_image gg_value_image(gg_model *model, gg_value value, const char *layer)
+{
+    const gg_image none = {0, 0, 0};
+    const gg_shape *shape = gg_value_shape(model, value, layer, "x", false);
+    char text[96];
+    if (shape == NULL)
+        return none;
+    bool numbers = shape->rank >= 2;
+    for (int i = 1; i < shape->rank; i++)
+        numbers = numbers && shape->dims[i] > 0;
+    const gg_image image = {numbers ? shape->dims[1] : 0, shape->rank == 4 ? shape->dims[2] : 1,
+                            shape->rank > 2 ? shape->dims[shape->rank - 1] : 1};
+    if (numbers && image.height <= INT32_MAX / image.width)
+        return image;
+    gg_model_error(
+        model, GG_ERR_SHAPE,
+        "%s: x is %s, expected [batch, channels], [batch, channels, width] or [batch, channels, height, width]", layer,
+        gg_shape_text(shape, text));
+    return none;
 }
 
 bool gg_targets_fit(gg_model *model, gg_value x, gg_value t, const char *layer)
@@ -310,12 +334,14 @@ gg_node *gg_node_begin(gg_model *model, const gg_layer_class *layer_class, const
 
 void gg_node_input(gg_model *model, gg_node *node, gg_value value, bool read_back)
 {
-    (void)model;
+    if (node->input_count == 0)
+        node->first_input = value.id;
     node->reads_input[node->input_count] = read_back;
-    node->inputs[node->input_count++] = value.id;
+    node->inputs[node->input_count++] = model->values[value.id].storage;
 }
 
-void gg_node_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float deviation)
+static void add_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float deviation,
+                          float start)
 {
     if (grow((void **)&model->parameters, model->parameter_count, &model->parameter_room, sizeof *model->parameters)
         != GG_OK) {
@@ -330,9 +356,31 @@ void gg_node_parameter(gg_model *model, gg_node *node, const char *suffix, const
         return;
     }
     gg_parameter_info *parameter = &model->parameters[model->parameter_count];
-    *parameter = (gg_parameter_info){.shape = *shape, .deviation = deviation, .size = size};
+    *parameter = (gg_parameter_info){.shape = *shape, .deviation = deviation, .start = start, .size = size};
     snprintf(parameter->name, sizeof parameter->name, "%s.%s", node->name, suffix);
     node->parameters[node->parameter_count++] = model->parameter_count++;
+}
+
+void gg_node_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float deviation)
+{
+    add_parameter(model, node, suffix, shape, deviation, 0.0f);
+}
+
+void gg_node_constant_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float start)
+{
+    add_parameter(model, node, suffix, shape, 0.0f, start);
+}
+
+void gg_node_state(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float initial)
+{
+    if (grow((void **)&model->states, model->state_count, &model->state_room, sizeof *model->states) != GG_OK) {
+        gg_model_error(model, GG_ERR_MEMORY, "%s: no memory for another state", node->name);
+        return;
+    }
+    gg_state_info *state = &model->states[model->state_count];
+    *state = (gg_state_info){.shape = *shape, .initial = initial};
+    snprintf(state->name, sizeof state->name, "%s.%s", node->name, suffix);
+    node->states[node->state_count++] = model->state_count++;
 }
 
 void gg_node_orthogonal(gg_model *model)
@@ -354,6 +402,16 @@ gg_value gg_node_output(gg_model *model, gg_node *node, const gg_shape *shape)
         return GG_NO_VALUE;
     value->producer = index;
     node->outputs[node->output_count++] = model->value_count - 1;
+    return (gg_value){model->value_count - 1};
+}
+
+gg_value gg_value_view(gg_model *model, gg_value value, const gg_shape *shape)
+{
+    gg_value_info *view = add_value(model, shape);
+    if (view == NULL)
+        return GG_NO_VALUE;
+    view->storage = model->values[value.id].storage;
+    view->producer = model->values[value.id].producer;
     return (gg_value){model->value_count - 1};
 }
 
@@ -424,6 +482,38 @@ gg_status gg_model_parameter(const gg_model *model, int i, gg_parameter *out)
     const gg_parameter_info *info = &model->parameters[i];
     *out = (gg_parameter){.name = info->name, .rank = info->shape.rank, .offset = info->offset, .size = info->size};
     memcpy(out->dims, info->shape.dims, sizeof out->dims);
+    return GG_OK;
+}
+
+float *gg_model_states(gg_model *model)
+{
+    return model != NULL ? model->carried : NULL;
+}
+
+int64_t gg_model_state_floats(const gg_model *model)
+{
+    return model != NULL && model->carried != NULL ? model->carried_floats : 0;
+}
+
+int gg_model_state_count(const gg_model *model)
+{
+    return model != NULL ? model->state_count : 0;
+}
+
+gg_status gg_model_state(const gg_model *model, int i, gg_parameter *out)
+{
+    if (model == NULL || out == NULL)
+        return gg_fail(GG_ERR_ARGUMENT, "gg_model_state: %s is NULL", model == NULL ? "model" : "out");
+    if (i < 0 || i >= model->state_count)
+        return gg_fail(GG_ERR_ARGUMENT, "gg_model_state: state %d of %d", i, model->state_count);
+    if (!model->planned)
+        return gg_fail(GG_ERR_STATE, "gg_model_state: the model is not planned");
+    const gg_state_info *info = &model->states[i];
+    *out = (gg_parameter){.name = info->name, .rank = info->shape.rank, .offset = info->offset, .size = info->size};
+    for (int d = 0; d < info->shape.rank; d++) {
+        const int64_t dimension = info->shape.dims[d];
+        out->dims[d] = dimension < 0 ? model->planned_for[-1 - dimension] : dimension;
+    }
     return GG_OK;
 }
 

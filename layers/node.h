@@ -19,7 +19,8 @@ enum {
     GG_NODE_OUTPUTS = 4,
     GG_NODE_PARAMETERS = 8,
     GG_NODE_BUFFERS = 4,
-    GG_NODE_OPTION_BYTES = 64,
+    GG_NODE_STATES = 4,
+    GG_NODE_OPTION_BYTES = 128,
     GG_NAME_BYTES = 48
 };
 
@@ -41,6 +42,8 @@ typedef struct gg_pass {
     float *dw[GG_NODE_PARAMETERS];
     bool add_dw[GG_NODE_PARAMETERS];
     float *buffer[GG_NODE_BUFFERS];
+    float *state[GG_NODE_STATES];
+    bool updates_state;  /* forward of a training step: the states move on */
     int64_t rows;        /* of the first input: all leading dimensions together */
     int64_t columns;     /* of the first input: its last dimension */
     int64_t size;        /* of the first input: rows * columns */
@@ -57,6 +60,7 @@ typedef struct gg_layer_class {
     bool gradient_in_forward; /* forward in GG_TRAIN may write dx already, backward finds it there */
 } gg_layer_class;
 
+/* What outlives a step is no buffer but a state (gg_node_state). */
 typedef enum gg_buffer_life {
     GG_BUFFER_CACHE,   /* written by forward, read by backward */
     GG_BUFFER_FORWARD, /* scratch of forward */
@@ -77,8 +81,9 @@ typedef struct gg_buffer {
 struct gg_node {
     const gg_layer_class *layer_class;
     char name[GG_NAME_BYTES];
-    int input_count, output_count, parameter_count, buffer_count;
-    int32_t inputs[GG_NODE_INPUTS], outputs[GG_NODE_OUTPUTS], parameters[GG_NODE_PARAMETERS];
+    int input_count, output_count, parameter_count, buffer_count, state_count;
+    int32_t inputs[GG_NODE_INPUTS], outputs[GG_NODE_OUTPUTS], parameters[GG_NODE_PARAMETERS], states[GG_NODE_STATES];
+    int32_t first_input;              /* as it was given: inputs[0] or a view of it */
     bool reads_input[GG_NODE_INPUTS]; /* backward reads x[i] */
     bool reads_output;                /* backward reads y */
     gg_buffer buffers[GG_NODE_BUFFERS];
@@ -96,6 +101,7 @@ typedef struct gg_value_info {
     bool is_input, is_labels, keep, keep_gradient;
     char name[GG_NAME_BYTES];        /* of an input */
     int32_t producer;                /* node, -1 for an input */
+    int32_t storage;                 /* the value whose memory this is: itself, or what it is a view of */
     bool wants_gradient;             /* set by the plan */
     int64_t offset, gradient_offset; /* in the workspace, floats; -1: none */
     const float *data;
@@ -107,11 +113,20 @@ typedef struct gg_value_info {
 typedef struct gg_parameter_info {
     char name[GG_NAME_BYTES + 16];
     gg_shape shape;
-    float deviation; /* of the normal distribution it starts from; 0: all zero */
+    float deviation; /* of the normal distribution it starts from; 0: all as `start` */
+    float start;
     bool orthogonal; /* it starts as an orthogonal matrix times `deviation` instead */
     int64_t offset, size;
     bool trains; /* set by the plan: some gradient reaches it */
 } gg_parameter_info;
+
+typedef struct gg_state_info {
+    char name[GG_NAME_BYTES + 16];
+    gg_shape shape;
+    float initial;
+    int64_t offset, size;                 /* in the present array */
+    int64_t planned_offset, planned_size; /* in the one that is being planned */
+} gg_state_info;
 
 struct gg_model {
     uint64_t seed;
@@ -122,13 +137,14 @@ struct gg_model {
     gg_node *nodes;
     gg_value_info *values;
     gg_parameter_info *parameters;
-    int32_t node_count, node_room, value_count, value_room, parameter_count, parameter_room;
+    gg_state_info *states;
+    int32_t node_count, node_room, value_count, value_room, parameter_count, parameter_room, state_count, state_room;
     int64_t largest[GG_AXIS_COUNT]; /* for the next plan; the batch is given to gg_model_plan */
     int64_t planned_for[GG_AXIS_COUNT], extent[GG_AXIS_COUNT];
     gg_value loss;
     bool planned;
-    float *weights, *gradients, *workspace;
-    int64_t parameter_floats, workspace_floats;
+    float *weights, *gradients, *carried, *workspace;
+    int64_t parameter_floats, carried_floats, workspace_floats;
     int32_t last_target; /* of the last run; -1: none */
     bool backward_ready;
     double loss_value;
@@ -146,11 +162,23 @@ void gg_node_input(gg_model *model, gg_node *node, gg_value value, bool read_bac
 /* Add a parameter "name.suffix" that starts from a normal distribution of that deviation. */
 void gg_node_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float deviation);
 
+/* The same for one that starts as `start` everywhere. */
+void gg_node_constant_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float start);
+
 /* The parameter added last, a matrix, starts as an orthogonal one times its deviation. */
 void gg_node_orthogonal(gg_model *model);
 
 /* Add a buffer; it appears as pass->buffer[i] in the order of the calls. */
 void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life);
+
+/* Add a state "name.suffix": floats that outlive the step and no optimiser touches, saved in checkpoints. It starts as
+ * `initial` everywhere and appears as pass->state[i] in the order of the calls; forward may change it when
+ * pass->updates_state. Its axes have the extents of the plan; one that a new plan gives another size starts anew. */
+void gg_node_state(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float initial);
+
+/* A value of another shape in the same memory, with as many floats: no node, nothing to compute. Its gradient is that
+ * of the whole memory. */
+gg_value gg_value_view(gg_model *model, gg_value value, const gg_shape *shape);
 
 /* Add the (first, second, ...) output. */
 gg_value gg_node_output(gg_model *model, gg_node *node, const gg_shape *shape);
@@ -164,6 +192,14 @@ const gg_shape *gg_value_shape(gg_model *model, gg_value value, const char *laye
 
 /* The last dimension as a number of features; 0 with the model in error when it is an axis. */
 int64_t gg_value_features(gg_model *model, gg_value value, const char *layer, const char *argument);
+
+/* A value seen as images [N, C, ..]: one row (a signal [N, C, W], values [N, C]) or [N, C, H, W]. All but N must be
+ * numbers, of which a plane has at most INT32_MAX; channels is 0, with the model in error, otherwise. */
+typedef struct gg_image {
+    int64_t channels, height, width;
+} gg_image;
+
+gg_image gg_value_image(gg_model *model, gg_value value, const char *layer);
 
 /* Whether t suits the scores or probabilities x: labels of x's shape without its last dimension ([1] for a single row),
  * or targets of x's shape; the model is in error otherwise. */

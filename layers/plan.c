@@ -8,6 +8,7 @@
  *
  *   weights    [parameter 0 | parameter 1 | ...]       each from a multiple of 16 floats (64 bytes), gaps zero
  *   gradients  the same layout
+ *   states     [state 0 | state 1 | ...]               what outlives steps and is no parameter, laid out alike
  *   workspace  values, their gradients, caches, scratch, spare gradients: overlapping in time only */
 #include <stdlib.h>
 #include <string.h>
@@ -36,7 +37,8 @@ typedef struct planner {
     const int64_t *largest; /* extents planned for */
     span *spans;
     int32_t count;
-    int64_t floats; /* of the workspace */
+    int64_t floats;         /* of the workspace */
+    int64_t carried_floats; /* of the states */
     gg_status status;
 } planner;
 
@@ -55,7 +57,7 @@ static int32_t backward_step(const gg_model *model, int32_t node)
 /* Forward sweep: a value wants a gradient when a parameter (or a value whose gradient is to be kept) lies before it. */
 static void mark_wanted(gg_model *model)
 {
-    for (int32_t v = 0; v < model->value_count; v++)
+    for (int32_t v = 0; v < model->value_count; v++) /* of views, their storages speak */
         model->values[v].wants_gradient = model->values[v].keep_gradient;
     for (int32_t i = 0; i < model->node_count; i++) {
         const gg_node *node = &model->nodes[i];
@@ -114,6 +116,8 @@ static void plan_value(planner *p, int32_t v)
 {
     gg_model *model = p->model;
     gg_value_info *value = &model->values[v];
+    if (value->storage != v) /* a view: nodes read what it is a view of */
+        return;
     const char *owner = value->producer >= 0 ? model->nodes[value->producer].name : value->name;
     int32_t last = value->producer, first_gradient = -1;
     for (int32_t i = 0; i < model->node_count; i++) {
@@ -248,6 +252,8 @@ static gg_status fill_parameters(gg_model *model, float *weights)
                                         &random);
         else if (parameter->deviation > 0.0f)
             status = gg_random_fill_normal(w, parameter->size, 0.0f, parameter->deviation, &random);
+        for (int64_t j = 0; j < parameter->size && parameter->start != 0.0f; j++)
+            w[j] = parameter->start;
     }
     return status;
 }
@@ -265,6 +271,48 @@ static gg_status lay_out_parameters(gg_model *model)
     }
     model->parameter_floats = floats;
     return GG_OK;
+}
+
+/* ---- states ---- */
+
+static gg_status lay_out_states(planner *p)
+{
+    p->carried_floats = 0;
+    for (int32_t i = 0; i < p->model->state_count; i++) {
+        gg_state_info *state = &p->model->states[i];
+        if (gg_shape_floats(&state->planned_size, &state->shape, p->largest) != GG_OK)
+            return fail_shape(p, state->name, &state->shape);
+        state->planned_offset = p->carried_floats;
+        p->carried_floats += round_up(state->planned_size > 0 ? state->planned_size : 1);
+        if (p->carried_floats > MOST_FLOATS)
+            return gg_fail(GG_ERR_OVERFLOW,
+                           "gg_model_plan: %lld floats of states or more are more than memory can hold",
+                           (long long)p->carried_floats);
+    }
+    return GG_OK;
+}
+
+/* Whether the array of states there is does not serve the new plan. */
+static bool states_change(const gg_model *model)
+{
+    bool change = model->carried == NULL && model->state_count > 0;
+    for (int32_t i = 0; i < model->state_count; i++)
+        change = change || model->states[i].size != model->states[i].planned_size;
+    return change;
+}
+
+/* A new array: what has kept its size keeps its values. */
+static void fill_states(const gg_model *model, float *carried)
+{
+    for (int32_t i = 0; i < model->state_count; i++) {
+        const gg_state_info *state = &model->states[i];
+        float *to = carried + state->planned_offset;
+        if (model->carried != NULL && state->size == state->planned_size && state->size > 0)
+            memcpy(to, model->carried + state->offset, (size_t)state->size * sizeof *to);
+        else
+            for (int64_t j = 0; j < state->planned_size; j++)
+                to[j] = state->initial;
+    }
 }
 
 static void mark_used_parameters(gg_model *model)
@@ -317,13 +365,13 @@ static gg_status lay_out(planner *p)
 
 /* What a plan allocates, until all of it is there. Parameters and gradients stay for all later plans. */
 typedef struct arenas {
-    void *weights, *gradients, *workspace;
+    void *weights, *gradients, *carried, *workspace;
 } arenas;
 
-static gg_status allocate(gg_model *model, arenas *a, int64_t workspace_floats)
+static gg_status allocate(gg_model *model, arenas *a, const planner *p)
 {
     const size_t bytes = (size_t)model->parameter_floats * sizeof(float);
-    gg_status status = gg_alloc_zero(&a->workspace, (size_t)workspace_floats * sizeof(float));
+    gg_status status = gg_alloc_zero(&a->workspace, (size_t)p->floats * sizeof(float));
     if (status == GG_OK && model->weights == NULL && bytes > 0) {
         status = gg_alloc_zero(&a->weights, bytes);
         if (status == GG_OK)
@@ -331,6 +379,11 @@ static gg_status allocate(gg_model *model, arenas *a, int64_t workspace_floats)
     }
     if (status == GG_OK && model->gradients == NULL && model->loss.id >= 0 && bytes > 0)
         status = gg_alloc_zero(&a->gradients, bytes);
+    if (status == GG_OK && states_change(model)) {
+        status = gg_alloc_zero(&a->carried, (size_t)p->carried_floats * sizeof(float));
+        if (status == GG_OK)
+            fill_states(model, a->carried);
+    }
     if (status == GG_OK)
         return GG_OK;
     gg_free(a->workspace);
@@ -339,8 +392,22 @@ static gg_status allocate(gg_model *model, arenas *a, int64_t workspace_floats)
     return status;
 }
 
+static void take_over_states(gg_model *model, float *carried, const planner *p)
+{
+    if (carried == NULL)
+        return;
+    gg_free(model->carried);
+    model->carried = carried;
+    model->carried_floats = p->carried_floats;
+    for (int32_t i = 0; i < model->state_count; i++) {
+        model->states[i].offset = model->states[i].planned_offset;
+        model->states[i].size = model->states[i].planned_size;
+    }
+}
+
 static void take_over(gg_model *model, const arenas *a, const planner *p)
 {
+    take_over_states(model, a->carried, p);
     gg_free(model->workspace);
     model->workspace = a->workspace;
     model->workspace_floats = p->floats;
@@ -365,9 +432,11 @@ static gg_status plan(planner *p, gg_value loss)
     model->loss = loss;
     gg_status status = lay_out_parameters(model);
     if (status == GG_OK)
+        status = lay_out_states(p);
+    if (status == GG_OK)
         status = lay_out(p);
     if (status == GG_OK)
-        status = allocate(model, &a, p->floats);
+        status = allocate(model, &a, p);
     if (status == GG_OK) {
         take_over(model, &a, p);
         return GG_OK;
@@ -423,7 +492,8 @@ gg_status gg_model_keep(gg_model *model, gg_value value, bool gradient)
     if (gradient && model->values[value.id].is_labels)
         return gg_fail(GG_ERR_ARGUMENT, "gg_model_keep: the labels \"%s\" have no gradient",
                        model->values[value.id].name);
-    model->values[value.id].keep = true;
-    model->values[value.id].keep_gradient |= gradient;
+    gg_value_info *storage = &model->values[model->values[value.id].storage];
+    storage->keep = true;
+    storage->keep_gradient |= gradient;
     return GG_OK;
 }

@@ -19,6 +19,11 @@ static void refresh_values(gg_model *model)
     for (int32_t v = 0; v < model->value_count; v++) {
         gg_value_info *value = &model->values[v];
         gg_shape_floats(&value->size, &value->shape, model->extent); /* fits: the largest did */
+        if (value->storage != v) {                                   /* of a value before this one */
+            value->data = model->values[value->storage].data;
+            value->gradient = model->values[value->storage].gradient;
+            continue;
+        }
         if (!value->is_input)
             value->data = place(model, value->offset);
         value->gradient = place(model, value->gradient_offset);
@@ -54,7 +59,9 @@ static void refresh_node(gg_model *model, gg_node *node)
     }
     for (int j = 0; j < node->buffer_count; j++)
         pass->buffer[j] = place(model, node->buffers[j].offset);
-    const gg_value_info *first = &model->values[node->inputs[0]];
+    for (int j = 0; j < node->state_count; j++)
+        pass->state[j] = model->carried + model->states[node->states[j]].offset;
+    const gg_value_info *first = &model->values[node->first_input];
     pass->columns = extent_of(model, first->shape.dims[first->shape.rank - 1]);
     pass->rows = 1; /* not size / columns: there may be rows of no columns */
     for (int j = 0; j < first->shape.rank - 1; j++)
@@ -158,8 +165,9 @@ static gg_status check_target(const gg_model *model, gg_value target)
         return gg_fail(GG_ERR_ARGUMENT, "gg_model_forward: target is not a value of this model");
     if (!model->planned)
         return gg_fail(GG_ERR_STATE, "gg_model_forward: the model is not planned");
-    if (model->values[target.id].is_input)
-        return gg_fail(GG_ERR_ARGUMENT, "gg_model_forward: target is the input \"%s\"", model->values[target.id].name);
+    const gg_value_info *storage = &model->values[model->values[target.id].storage];
+    if (storage->is_input)
+        return gg_fail(GG_ERR_ARGUMENT, "gg_model_forward: target is the input \"%s\"", storage->name);
     return GG_OK;
 }
 
@@ -178,12 +186,13 @@ gg_status gg_model_forward(gg_model *model, gg_value target, gg_mode mode)
         if (!node->needed)
             continue;
         node->pass.mode = mode;
+        node->pass.updates_state = mode == GG_TRAIN;
         node->pass.step = model->step;
         status = node->layer_class->forward(&node->pass);
     }
     if (status != GG_OK)
         return status;
-    model->last_target = target.id;
+    model->last_target = model->values[target.id].storage;
     if (target.id == model->loss.id) {
         model->loss_value = (double)model->values[target.id].data[0];
         model->backward_ready = mode == GG_TRAIN;
@@ -233,15 +242,17 @@ const float *gg_model_data(const gg_model *model, gg_value value)
 {
     if (!gg_model_owns(model, value))
         return NULL;
-    const gg_value_info *info = &model->values[value.id];
-    return info->is_input || info->keep || value.id == model->last_target || value.id == model->loss.id ? info->data
-                                                                                                        : NULL;
+    const int32_t v = model->values[value.id].storage;
+    const gg_value_info *info = &model->values[v];
+    return info->is_input || info->keep || v == model->last_target || v == model->loss.id ? info->data : NULL;
 }
 
 const float *gg_model_gradient(const gg_model *model, gg_value value)
 {
-    return gg_model_owns(model, value) && model->values[value.id].keep_gradient ? model->values[value.id].gradient
-                                                                                : NULL;
+    if (!gg_model_owns(model, value))
+        return NULL;
+    const gg_value_info *info = &model->values[model->values[value.id].storage];
+    return info->keep_gradient ? info->gradient : NULL;
 }
 
 double gg_model_loss(const gg_model *model)
@@ -265,6 +276,7 @@ const char *gg_model_find_nonfinite(gg_model *model, gg_value target)
         gg_node *node = &model->nodes[i];
         node->pass.step = model->step;
         node->pass.mode = GG_TRAIN;
+        node->pass.updates_state = false;
         if (!node->needed)
             continue;
         if (node->layer_class->forward(&node->pass) != GG_OK)

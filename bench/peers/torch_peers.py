@@ -174,6 +174,66 @@ def training_step(torch, activation, optimizer, batch, sizes):
     return ways
 
 
+def forward_way(torch, function, shape):
+    """Forward alone, as a training step does it: autograd takes note of what backward needs."""
+    x = torch.randn(*shape, requires_grad=True)
+    return {"": lambda: function(x)}
+
+
+def backward_way(torch, function, shape):
+    """Backward alone, of a graph that is kept."""
+    x = torch.randn(*shape, requires_grad=True)
+    y = function(x)
+    dy = torch.randn_like(y)
+
+    def kept():
+        torch.autograd.grad(y, x, dy, retain_graph=True)
+
+    return {"": kept}
+
+
+def max_pool(torch, kernel, stride):
+    return lambda x: torch.nn.functional.max_pool2d(x, kernel, stride, 1 if kernel == 3 else 0)
+
+
+def global_average(torch):
+    return lambda x: torch.nn.functional.adaptive_avg_pool2d(x, 1)
+
+
+def norm_ways(torch, direction, relu, shape):
+    """nn.BatchNorm2d, a ReLU behind it if wanted, with the gradients of x, gamma and beta."""
+    ways = {}
+    for place in ("", "in place") if relu else ("",):
+        layer = torch.nn.BatchNorm2d(shape[1])
+        tail = torch.nn.ReLU(inplace=place != "") if relu else torch.nn.Identity()
+        x = torch.randn(*shape, requires_grad=True)
+        if direction == "forward":
+            ways[place] = lambda layer=layer, tail=tail, x=x: tail(layer(x))
+            continue
+        y = tail(layer(x))
+        dy, wanted = torch.randn_like(y), (x, layer.weight, layer.bias)
+        ways[place] = lambda y=y, wanted=wanted, dy=dy: torch.autograd.grad(y, wanted, dy, retain_graph=True)
+    return ways
+
+
+def image_cases():
+    cases, directions = {}, {"forward": forward_way, "backward": backward_way}
+    for direction, way in directions.items():
+        for sizes in (16, 64, 56, 56, 2, 2), (16, 64, 112, 112, 3, 2), (16, 256, 14, 14, 3, 2):
+            cases[f"kernels/max_pool/{direction}/" + "x".join(map(str, sizes))] = (
+                lambda torch, way=way, sizes=sizes: way(torch, max_pool(torch, *sizes[4:]), sizes[:4]))
+        for sizes in (16, 64, 56, 56), (16, 512, 7, 7):
+            cases[f"kernels/global_average_pool/{direction}/" + "x".join(map(str, sizes))] = (
+                lambda torch, way=way, sizes=sizes: way(torch, global_average(torch), sizes))
+        for relu in False, True:
+            for sizes in (16, 64, 56, 56), (16, 256, 14, 14):
+                option = direction + ("_relu" if relu else "")
+                cases[f"kernels/batch_normalization/{option}/" + "x".join(map(str, sizes))] = (
+                    lambda torch, direction=direction, relu=relu, sizes=sizes:
+                        norm_ways(torch, direction, relu, sizes))
+    return cases
+
+
 # One line a case: its name without the weight's layout, and how to make the ways to do it.
 CASES = {
     "layers/affine/32x256x256": lambda torch: affine(torch, 32, 256, 256),
@@ -186,7 +246,7 @@ CASES = {
         lambda torch: training_step(torch, "relu", "sgd", 128, (784, 512, 512, 10)),
     "training/perceptron/relu-adam/128x784x512x512x10":
         lambda torch: training_step(torch, "relu", "adam", 128, (784, 512, 512, 10)),
-}
+} | image_cases()
 
 
 # ---- measuring ----

@@ -15,6 +15,17 @@ BINARY(add, +)
 BINARY(multiply, *)
 BINARY(divide, /)
 
+GG_INLINE void add_relu_element(int64_t i, float *y, const float *a, const float *b)
+{
+    const float sum = a[i] + b[i];
+    y[i] = sum <= 0.0f ? 0.0f : sum; /* NaN stays */
+}
+
+void GG_KERNEL(add_relu)(float *y, const float *a, const float *b, int64_t n)
+{
+    GG_OVER_ARRAY(n, add_relu_element, y, a, b);
+}
+
 GG_INLINE void axpy_element(int64_t i, float *y, const float *x, float alpha)
 {
     y[i] += alpha * x[i];
@@ -43,6 +54,22 @@ GG_INLINE void scale_element(int64_t i, float *y, float alpha)
 void GG_KERNEL(scale)(float *y, int64_t n, float alpha)
 {
     GG_OVER_ARRAY(n, scale_element, y, alpha);
+}
+
+GG_INLINE void scaled_element(int64_t i, float *y, const float *x, float factor)
+{
+    y[i] = x[i] * factor;
+}
+
+GG_APART void scaled_row(float *y, const float *x, int64_t n, float factor)
+{
+    GG_OVER_ARRAY(n, scaled_element, y, x, factor);
+}
+
+void GG_KERNEL(scale_rows)(float *y, const float *x, const float *factors, int64_t rows, int64_t cols)
+{
+    for (int64_t r = 0; r < rows; r++)
+        scaled_row(y + r * cols, x + r * cols, cols, factors[r]);
 }
 
 GG_INLINE void add_constant_element(int64_t i, float *y, float value)

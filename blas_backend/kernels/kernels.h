@@ -27,6 +27,20 @@ typedef struct gg_adam_factors {
     float epsilon;
 } gg_adam_factors;
 
+/* Windows over planes of height x width; every stride above 0, every window meets the image. */
+typedef struct gg_pool_shape {
+    int64_t height, width, out_height, out_width;
+    int64_t kernel_height, kernel_width, stride_height, stride_width;
+    int64_t top, left; /* padding */
+    bool exclude_padding;
+} gg_pool_shape;
+
+/* Normalisation's numbers for channels side by side: y = scale (x - mean) + shift, and
+ * dx = scale g + slope (x - mean) + level. */
+typedef struct gg_norm_columns {
+    const float *mean, *scale, *shift, *slope, *level;
+} gg_norm_columns;
+
 /* Rows of the matrix of columns: `count` of them from row `first` on, row c taps + t being tap t of channel c, which
  * starts offsets[t] floats into the channel's planes. */
 typedef struct gg_tap_rows {
@@ -63,6 +77,10 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   adam                both Adams, see gg_adam_factors
  *   transpose           target[c][r] = source[r][c]; transpose_add: that + beta * target[c][r] (beta 0 overwrites)
  *   copy_rows           target[r][c] = source[r][c]
+ *   scale_rows          y[r][c] = factors[r] x[r][c]
+ *   max_pool            index may be NULL; max_unpool, mean_unpool: their gradients
+ *   max_index           where the largest of n > 0 floats stands: the first of equal ones, of NaNs the first
+ *   moments             sums (planes: +=) of x - origin and its square; norm_sums: of g and g (x - mean)
  *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
  *                       target and each run of source are touched
  *   add_columns         the runs of tap row r += source[r]
@@ -75,6 +93,7 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
     X(void, divide, (float *y, const float *a, const float *b, int64_t n))                                             \
+    X(void, add_relu, (float *y, const float *a, const float *b, int64_t n))                                           \
     X(void, axpy, (float *y, const float *x, int64_t n, float alpha))                                                  \
     X(void, fill, (float *y, int64_t n, float value))                                                                  \
     X(void, add_constant, (float *y, int64_t n, float value))                                                          \
@@ -108,6 +127,30 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, transpose_add,                                                                                             \
       (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns, float beta))       \
     X(void, copy_rows, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))  \
+    X(void, scale_rows, (float *y, const float *x, const float *factors, int64_t rows, int64_t cols))                  \
+    X(void, max_pool, (float *y, int32_t *index, const float *x, int64_t planes, const gg_pool_shape *p))              \
+    X(void, max_unpool,                                                                                                \
+      (float *dx, const float *dy, const int32_t *index, int64_t planes, const gg_pool_shape *p, bool accumulate))     \
+    X(int64_t, max_index, (const float *x, int64_t n))                                                                 \
+    X(void, mean_pool, (float *y, const float *x, int64_t planes, const gg_pool_shape *p))                             \
+    X(void, mean_unpool, (float *dx, const float *dy, int64_t planes, const gg_pool_shape *p, bool accumulate))        \
+    X(void, moments_plane, (double sums[2], const float *x, int64_t n, float origin))                                  \
+    X(void, normalize_plane, (float *y, const float *x, int64_t n, float mean, float scale, float shift, bool relu))   \
+    X(void, norm_sums_plane,                                                                                           \
+      (double sums[2], const float *dy, const float *x, int64_t n, float mean, float scale, float shift, bool relu))   \
+    X(void, norm_gradient_plane,                                                                                       \
+      (float *dx, const float *dy, const float *x, int64_t n, float mean, float scale, float shift, float slope,       \
+       float level, bool relu, bool accumulate))                                                                       \
+    X(void, moments_columns,                                                                                           \
+      (double *first, double *second, const float *x, int64_t ld, int64_t rows, int64_t columns, const float *origin)) \
+    X(void, normalize_columns,                                                                                         \
+      (float *y, const float *x, int64_t ld, int64_t rows, int64_t columns, const gg_norm_columns *n, bool relu))      \
+    X(void, norm_sums_columns,                                                                                         \
+      (double *first, double *second, const float *dy, const float *x, int64_t ld, int64_t rows, int64_t columns,      \
+       const gg_norm_columns *n, bool relu))                                                                           \
+    X(void, norm_gradient_columns,                                                                                     \
+      (float *dx, const float *dy, const float *x, int64_t ld, int64_t rows, int64_t columns,                          \
+       const gg_norm_columns *n, bool relu, bool accumulate))                                                          \
     X(void, copy_columns,                                                                                              \
       (float *target, int64_t ld, const float *source, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
        int64_t run_count))                                                                                             \

@@ -24,6 +24,8 @@ import torch
 import torch.nn.functional as F
 
 BATCH, TIME, IN, OUT = 2, 3, 4, 3  # GOLDEN_SIZES in test_golden.c
+IMAGE = (BATCH, 5, 6, 10)          # what registry_image makes of them
+SIGNAL, VALUES = (BATCH, 5, 10), (BATCH, 5)
 MODEL_SEED = 1                     # of the gg_model: dropout's masks follow from it
 DTYPES = {np.dtype("float64"): "F64", np.dtype("int32"): "I32"}
 
@@ -102,6 +104,15 @@ class Case:
             self.parameters.append(self.draw((out,), low, high))
             z = z + self.parameters[-1]
         return f(z)
+
+    def norm(self, x):
+        """Batch normalisation by the statistics of the batch."""
+        self.parameters += [self.draw((x.shape[1],), -1.5, 1.5), self.draw((x.shape[1],), -1.5, 1.5)]
+        return F.batch_norm(x, None, None, *self.parameters[-2:], training=True, eps=float(np.float32(1e-5)))
+
+    def plane_mask(self, x, ratio, node):
+        mask = torch.tensor(dropout_mask(x.shape[0] * x.shape[1], ratio, node), dtype=torch.float64)
+        return mask.reshape(x.shape[:2] + (1,) * (x.dim() - 2))
 
     def mask(self, x, ratio, node):
         return torch.tensor(dropout_mask(x.numel(), ratio, node), dtype=torch.float64).reshape(x.shape)
@@ -211,6 +222,41 @@ def learned_targets(c):
     return (soft_cross_entropy(scores, targets) + soft_book_error(torch.softmax(scores, -1), targets)).reshape(1)
 
 
+def max_pool(x, kernel, stride, padding=(0, 0, 0, 0)):
+    """padding: left, right, top, bottom, as F.pad takes it."""
+    return F.max_pool2d(F.pad(x, padding, value=-math.inf), kernel, stride)
+
+
+def image_network(c):
+    stem = torch.relu(c.norm(c.input("x", shape=IMAGE)))
+    normal = c.norm(F.avg_pool2d(stem, 3, 1, 1))
+    joined = torch.relu(normal * c.plane_mask(normal, 0.25, 3) + stem)
+    flat, deep = F.max_pool2d(joined, 2).flatten(1), joined.mean((2, 3))
+    return c.affine(flat, OUT) * c.affine(deep, OUT, torch.tanh)
+
+
+def spatial_dropout(c):
+    x = c.input("x", shape=IMAGE)
+    return x * c.plane_mask(x, 0.375, 0)
+
+
+IMAGES = {
+    "max_pool": lambda x: F.max_pool2d(x, 2),
+    "max_pool_overlapping": lambda x: F.max_pool2d(x, 3, 2, 1),
+    "max_pool_uneven": lambda x: max_pool(x, (2, 3), (3, 1), (1, 0, 0, 1)),
+    "average_pool": lambda x: F.avg_pool2d(x, 2),
+    "average_pool_padded": lambda x: F.avg_pool2d(x, 3, 2, 1),
+    "average_pool_excluding": lambda x: F.avg_pool2d(x, 3, (2, 1), 1, count_include_pad=False),
+    "global_max_pool": lambda x: x.amax((2, 3)),
+    "global_average_pool": lambda x: x.mean((2, 3)),
+    "flatten": lambda x: x.flatten(1) * 1.0,
+}
+SIGNALS = {
+    "max_pool_signal": lambda x: F.max_pool1d(x, 3, 3, 1),
+    "average_pool_signal": lambda x: F.avg_pool1d(x, 2, 1, 1),
+}
+
+
 def dropout(c):
     x = c.input("x")
     return x * c.mask(x, 0.375, 0)
@@ -241,6 +287,15 @@ def cases():
     yield "divide", lambda c: c.input("x") / c.input("second", low=0.5)
     yield "repeat", lambda c: c.input("x").unsqueeze(-1).repeat(1, 1, 1, OUT)
     yield "sum", lambda c: c.input("x").sum(-1)
+    yield "add_relu", lambda c: torch.relu(c.input("x") + c.input("second"))
+    for shape, functions in (IMAGE, IMAGES), (SIGNAL, SIGNALS):
+        for name, f in functions.items():
+            yield name, lambda c, f=f, shape=shape: f(c.input("x", shape=shape))
+    yield "batch_normalization", lambda c: c.norm(c.input("x", shape=IMAGE))
+    yield "batch_normalization_relu", lambda c: torch.relu(c.norm(c.input("x", shape=IMAGE)))
+    yield "batch_normalization_values", lambda c: c.norm(c.input("x", shape=VALUES, low=-2.0 ** -7, high=2.0 ** -7))
+    yield "spatial_dropout", spatial_dropout
+    yield "image_network", image_network
     for network in sequential, fan_out, residual, two_inputs, classifier, three_losses, learned_targets:
         yield network.__name__, network
 

@@ -9,6 +9,7 @@
 #include <stdint.h>
 
 #include <gemmgrad/elementwise.h>
+#include <gemmgrad/pool.h>
 
 typedef struct reference_pass {
     int64_t rows, columns;    /* of the first input */
@@ -22,6 +23,12 @@ typedef struct reference_pass {
     double *y;
     const double *dy;
     double *dx[2], *dw, *db; /* dx[1] is NULL beside labels, db without b */
+
+    /* reference_images.c */
+    int64_t images, channels, height, width; /* of the first input */
+    const gg_pool_window *window;            /* pooling */
+    double epsilon;                          /* batch normalisation */
+    bool relu;                               /* batch normalisation: fused */
 } reference_pass;
 
 /* A layer, and how large the rounding errors of a float version may be: every element of an output lies within

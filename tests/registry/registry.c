@@ -47,6 +47,37 @@ static gg_value call_dropout(gg_model *model, gg_value x, gg_value second, int64
     return gg_dropout(model, x, entry->number);
 }
 
+static gg_value call_max_pool(gg_model *model, gg_value x, gg_value second, int64_t out, const registry_entry *entry)
+{
+    (void)second;
+    (void)out;
+    return gg_max_pool(model, x, &entry->window);
+}
+
+static gg_value call_average_pool(gg_model *model, gg_value x, gg_value second, int64_t out,
+                                  const registry_entry *entry)
+{
+    (void)second;
+    (void)out;
+    return gg_average_pool(model, x, &entry->window);
+}
+
+static gg_value call_batch_normalization(gg_model *model, gg_value x, gg_value second, int64_t out,
+                                         const registry_entry *entry)
+{
+    (void)second;
+    (void)out;
+    return gg_batch_normalization(model, x, &(gg_batchnorm_options){.relu = entry->relu});
+}
+
+static gg_value call_spatial_dropout(gg_model *model, gg_value x, gg_value second, int64_t out,
+                                     const registry_entry *entry)
+{
+    (void)second;
+    (void)out;
+    return gg_spatial_dropout(model, x, entry->number);
+}
+
 static gg_value call_repeat(gg_model *model, gg_value x, gg_value second, int64_t out, const registry_entry *entry)
 {
     (void)second;
@@ -55,6 +86,14 @@ static gg_value call_repeat(gg_model *model, gg_value x, gg_value second, int64_
 }
 
 /* ---- networks ---- */
+
+void registry_image(int64_t dims[GG_MAX_RANK], const registry_sizes *s, int rank)
+{
+    dims[0] = GG_BATCH;
+    dims[1] = 1 + s->in % 5;
+    dims[2] = 3 + s->out % 11;
+    dims[rank > 3 ? 3 : 2] = 3 + (s->in + s->time) % 9;
+}
 
 static int input(twin *t, const char *name, const registry_sizes *s, int64_t last, twin_content content)
 {
@@ -166,12 +205,34 @@ static int learned_targets(twin *t, const registry_sizes *s)
     return twin_pair(t, &reference_add, ahead, behind);
 }
 
+/* A residual block of images, without its convolutions, and a classifier behind it. */
+static int image_network(twin *t, const registry_sizes *s)
+{
+    int64_t dims[GG_MAX_RANK];
+    registry_image(dims, s, 4);
+    const int x = twin_input(t, "x", 4, dims, TWIN_UNIFORM, -2.0, 2.0);
+    const int stem = twin_image(t, x, (twin_value){.layer = &reference_batch_normalization, .relu = true});
+    const gg_pool_window dense = {3, 3, 1, 1, 1, 1, 1, 1, false};
+    const int smooth = twin_image(t, stem, (twin_value){.layer = &reference_average_pool, .window = dense});
+    const int normal = twin_image(t, smooth, (twin_value){.layer = &reference_batch_normalization});
+    const int dropped = twin_image(t, normal, (twin_value){.layer = &reference_spatial_dropout, .ratio = 0.25f});
+    const int joined = twin_pair(t, &reference_add_relu, dropped, stem);
+    const gg_pool_window halving = {2, 2, 0, 0, 0, 0, 0, 0, false};
+    const int small = twin_image(t, joined, (twin_value){.layer = &reference_max_pool, .window = halving});
+    const int flat = twin_image(t, small, (twin_value){.layer = &reference_flatten});
+    const int deep = twin_image(t, joined, (twin_value){.layer = &reference_global_average_pool});
+    const int scores = twin_affine(t, flat, 3, GG_IDENTITY, 0.0f);
+    return twin_pair(t, &reference_multiply, scores, twin_affine(t, deep, 3, GG_TANH, 0.0f));
+}
+
 /* ---- the table ---- */
 
 #define AFFINE(NAME, F) .name = NAME, .call = call_affine, .layer = &reference_affine, .activation = F
 #define ELEMENT(NAME, CALL, F) \
     .name = NAME, .CALL, .layer = &reference_activation_layer, .activation = F, .any_last = true
 #define NODE(NAME, CALL, LAYER) .name = NAME, .CALL, .layer = &LAYER, .any_last = true
+#define IMAGE_OF(RANK, NAME, CALL, LAYER) .name = NAME, .CALL, .layer = &LAYER, .image_rank = RANK
+#define IMAGE(NAME, CALL, LAYER) IMAGE_OF(4, NAME, CALL, LAYER)
 #define LOSS(NAME, CALL, LAYER, SECOND) .name = NAME, .binary = CALL, .layer = &LAYER, .second = SECOND
 
 const registry_entry registry[] = {
@@ -228,6 +289,33 @@ const registry_entry registry[] = {
     {NODE("repeat", call = call_repeat, reference_repeat), .highest_rank = 3},
     {NODE("sum", unary = gg_node_sum, reference_sum)},
 
+    {NODE("add_relu", binary = gg_node_add_relu, reference_add_relu), .second = SECOND_SAME_SHAPE},
+
+    {IMAGE("max_pool", call = call_max_pool, reference_max_pool), .window = {2, 2, 0, 0, 0, 0, 0, 0, false}},
+    {IMAGE("max_pool_overlapping", call = call_max_pool, reference_max_pool),
+     .window = {3, 3, 2, 2, 1, 1, 1, 1, false}},
+    {IMAGE("max_pool_uneven", call = call_max_pool, reference_max_pool), .window = {2, 3, 3, 1, 0, 1, 1, 0, false}},
+    {IMAGE_OF(3, "max_pool_signal", call = call_max_pool, reference_max_pool),
+     .window = {1, 3, 1, 3, 0, 0, 1, 1, false}},
+    {IMAGE("average_pool", call = call_average_pool, reference_average_pool),
+     .window = {2, 2, 0, 0, 0, 0, 0, 0, false}},
+    {IMAGE("average_pool_padded", call = call_average_pool, reference_average_pool),
+     .window = {3, 3, 2, 2, 1, 1, 1, 1, false}},
+    {IMAGE("average_pool_excluding", call = call_average_pool, reference_average_pool),
+     .window = {3, 3, 2, 1, 1, 1, 1, 1, true}},
+    {IMAGE_OF(3, "average_pool_signal", call = call_average_pool, reference_average_pool),
+     .window = {1, 2, 1, 1, 0, 0, 1, 1, false}},
+    {IMAGE("global_max_pool", unary = gg_global_max_pool, reference_global_max_pool)},
+    {IMAGE("global_average_pool", unary = gg_global_average_pool, reference_global_average_pool)},
+    {IMAGE("batch_normalization", call = call_batch_normalization, reference_batch_normalization)},
+    {IMAGE("batch_normalization_relu", call = call_batch_normalization, reference_batch_normalization), .relu = true},
+    /* so small that epsilon counts, and that the gradients of two values do not cancel */
+    {IMAGE_OF(2, "batch_normalization_values", call = call_batch_normalization, reference_batch_normalization),
+     .low = -0.0078125, .high = 0.0078125},
+    {IMAGE("spatial_dropout", call = call_spatial_dropout, reference_spatial_dropout), .number = 0.375f},
+    {IMAGE("flatten", unary = gg_flatten, reference_flatten)},
+
+    {.name = "image_network", .network = image_network, .image_rank = 4},
     {.name = "sequential", .network = sequential},
     {.name = "fan_out", .network = fan_out},
     {.name = "residual", .network = residual},
@@ -250,6 +338,8 @@ gg_value registry_call(const registry_entry *e, gg_model *model, gg_value x, gg_
 
 bool registry_takes(const registry_entry *e, const registry_sizes *s)
 {
+    if (e->image_rank > 0)
+        return s->rank == 2 || s->rank == 3;
     return s->rank <= (e->highest_rank > 0 ? e->highest_rank : GG_MAX_RANK) && (s->rank > 0 || e->any_last);
 }
 
@@ -270,7 +360,10 @@ static int second_input(twin *t, const registry_entry *e, const registry_sizes *
 
 static int build_layer(twin *t, const registry_entry *e, const registry_sizes *s)
 {
-    const int x = input(t, "x", s, s->in, TWIN_UNIFORM);
+    int64_t dims[GG_MAX_RANK];
+    registry_image(dims, s, e->image_rank);
+    const int x = e->image_rank > 0 ? twin_input(t, "x", e->image_rank, dims, TWIN_UNIFORM, -2.0, 2.0)
+                                    : input(t, "x", s, s->in, TWIN_UNIFORM);
     const int second = e->second != SECOND_NONE ? second_input(t, e, s) : -1;
     if (e->low < e->high) {
         t->values[x].low = e->low;
@@ -283,6 +376,8 @@ static int build_layer(twin *t, const registry_entry *e, const registry_sizes *s
     how.alpha = (double)e->number;
     how.ratio = e->number;
     how.b = e->no_bias ? -1 : 0;
+    how.window = e->window;
+    how.relu = e->relu;
     return twin_layer(t, value, how);
 }
 

@@ -45,10 +45,18 @@ typedef struct registry_entry {
     double second_low, second_high; /* the same for the second input */
     double weight_low, weight_high; /* 0, 0: the twin's default */
     int highest_rank;               /* 0: 4 */
+
+    /* Layers over images: the shape of x is registry_image's with that many dimensions; 0: no such layer. */
+    int image_rank;
+    gg_pool_window window; /* pooling */
+    bool relu;             /* batch normalisation: fused */
 } registry_entry;
 
 extern const registry_entry registry[];
 extern const int registry_count;
+
+/* [batch, C, H, W], [batch, C, W] or [batch, C] for an entry over images: C, H and W follow from the sizes. */
+void registry_image(int64_t dims[GG_MAX_RANK], const registry_sizes *sizes, int rank);
 
 /* Whether the entry takes inputs of these sizes. */
 bool registry_takes(const registry_entry *entry, const registry_sizes *sizes);

@@ -67,8 +67,8 @@ static gg_status build(const registry_entry *e, gg_model **model)
     const gg_status status = gg_model_new(model, 1);
     if (status != GG_OK)
         return status;
-    const int64_t dims[] = {GG_BATCH, 5};
-    const gg_value x = gg_input(*model, "x", 2, dims);
+    const int64_t dims[] = {GG_BATCH, 5}, images[] = {GG_BATCH, 3, 7, 5};
+    const gg_value x = e->image_rank > 0 ? gg_input(*model, "x", 4, images) : gg_input(*model, "x", 2, dims);
     const bool labels = e->second >= SECOND_LABELS;
     const gg_value second = labels ? gg_input_labels(*model, "second", 1, dims) : gg_input(*model, "second", 2, dims);
     const gg_value hidden = gg_affine(*model, x, 5, NULL);
@@ -202,13 +202,14 @@ END_TEST
 /* ---- wrong arguments ---- */
 
 static gg_model *net;
-static gg_value net_floats, net_labels;
+static gg_value net_floats, net_labels, net_images;
 
 static void start_model(void)
 {
     ck_assert_int_eq(gg_model_new(&net, 1), GG_OK);
     net_floats = gg_input(net, "floats", 2, (int64_t[]){GG_BATCH, 5});
     net_labels = gg_input_labels(net, "labels", 1, (int64_t[]){GG_BATCH});
+    net_images = gg_input(net, "images", 4, (int64_t[]){GG_BATCH, 3, 7, 5});
 }
 
 /* The layer gave nothing, the model holds the error with the layer's name and that of the argument, and says so. */
@@ -236,7 +237,7 @@ START_TEST(values_that_are_none)
     const registry_entry *e = &registry[_i];
     if (e->network != NULL)
         return;
-    static const gg_value strangers[] = {{-1}, {-7}, {2}, {1000000}, {INT32_MAX}, {INT32_MIN}};
+    static const gg_value strangers[] = {{-1}, {-7}, {3}, {1000000}, {INT32_MAX}, {INT32_MIN}};
     for (int i = 0; i < 6; i++) {
         start_model();
         expect_error(registry_call(e, net, strangers[i], right_second(e), 4), GG_ERR_ARGUMENT, kind_of(e),
@@ -291,7 +292,8 @@ START_TEST(a_planned_model_takes_no_layer)
         return;
     start_model();
     ck_assert_int_eq(gg_model_plan(net, GG_NO_VALUE, 3), GG_OK);
-    expect_error(registry_call(e, net, net_floats, right_second(e), 4), GG_ERR_STATE, kind_of(e), "planned already");
+    const gg_value x = e->image_rank > 0 ? net_images : net_floats;
+    expect_error(registry_call(e, net, x, right_second(e), 4), GG_ERR_STATE, kind_of(e), "planned already");
 }
 END_TEST
 

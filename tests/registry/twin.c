@@ -86,6 +86,26 @@ static bool gives_loss(const reference_layer *layer)
            || layer == &reference_mean_squared_error;
 }
 
+/* Of a pooling layer: whole images, or windows. */
+static void shape_pool(twin_value *v)
+{
+    const gg_pool_window *w = &v->window;
+    if (v->layer == &reference_global_max_pool || v->layer == &reference_global_average_pool) {
+        v->rank = 2;
+        return;
+    }
+    int64_t *width = &v->dims[v->rank - 1];
+    *width = reference_windows(*width, w->left, w->right, w->kernel_width, w->stride_width);
+    if (v->rank == 4)
+        v->dims[2] = reference_windows(v->dims[2], w->top, w->bottom, w->kernel_height, w->stride_height);
+}
+
+static bool is_pool(const reference_layer *layer)
+{
+    return layer == &reference_max_pool || layer == &reference_average_pool || layer == &reference_global_max_pool
+           || layer == &reference_global_average_pool;
+}
+
 /* The shape of a layer's output, from its first input's. */
 static void shape_output(twin_value *v, const twin_value *x)
 {
@@ -95,6 +115,11 @@ static void shape_output(twin_value *v, const twin_value *x)
         v->dims[v->rank - 1] = v->out;
     else if (v->layer == &reference_repeat)
         v->dims[v->rank++] = v->out;
+    else if (is_pool(v->layer))
+        shape_pool(v);
+    else if (v->layer == &reference_flatten)
+        while (v->rank > 2)
+            v->dims[1] *= v->dims[--v->rank];
     else if (v->layer == &reference_sum && v->rank > 1)
         v->rank--;
     else if (v->layer == &reference_sum || gives_loss(v->layer))
@@ -104,9 +129,9 @@ static void shape_output(twin_value *v, const twin_value *x)
 int twin_layer(twin *t, gg_value value, twin_value how)
 {
     how.value = value;
-    how.node = t->layers++;
+    how.node = how.layer != &reference_flatten ? t->layers++ : -1; /* a view is no node */
     shape_output(&how, &t->values[how.inputs[0]]);
-    const bool parameters = how.layer == &reference_affine;
+    const bool parameters = how.layer == &reference_affine || how.layer == &reference_batch_normalization;
     const bool bias = parameters && how.b >= 0;
     how.w = parameters ? t->parameters++ : -1;
     how.b = bias ? t->parameters++ : -1;
@@ -135,11 +160,36 @@ int twin_activate(twin *t, int x, gg_activation f, float alpha)
                                    .alpha = (double)alpha});
 }
 
+/* The library's layer that `how` means. */
+static gg_value add_image_layer(gg_model *model, gg_value x, const twin_value *how)
+{
+    if (how->layer == &reference_max_pool)
+        return gg_max_pool(model, x, &how->window);
+    if (how->layer == &reference_average_pool)
+        return gg_average_pool(model, x, &how->window);
+    if (how->layer == &reference_global_average_pool)
+        return gg_global_average_pool(model, x);
+    if (how->layer == &reference_batch_normalization)
+        return gg_batch_normalization(model, x, &(gg_batchnorm_options){.relu = how->relu});
+    if (how->layer == &reference_spatial_dropout)
+        return gg_spatial_dropout(model, x, how->ratio);
+    ck_assert_ptr_eq(how->layer, &reference_flatten);
+    return gg_flatten(model, x);
+}
+
+int twin_image(twin *t, int x, twin_value how)
+{
+    how.inputs[0] = x;
+    how.input_count = 1;
+    return twin_layer(t, add_image_layer(t->model, t->values[x].value, &how), how);
+}
+
 static const struct pair_function {
     const reference_layer *layer;
     gg_value (*add)(gg_model *model, gg_value a, gg_value b);
 } pair_functions[] = {
     {&reference_add, gg_node_add},
+    {&reference_add_relu, gg_node_add_relu},
     {&reference_multiply, gg_node_multiply},
     {&reference_divide, gg_node_divide},
     {&reference_mean_squared_error, gg_mean_squared_error},

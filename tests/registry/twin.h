@@ -15,7 +15,7 @@
 #include <gemmgrad/layer.h>
 #include <gemmgrad/model.h>
 
-#include "reference_layers.h"
+#include "reference_images.h"
 
 enum { TWIN_VALUES = 96, TWIN_PARAMETERS = 64 };
 
@@ -33,8 +33,10 @@ typedef struct twin_value {
     int64_t out;
     gg_activation activation;
     double alpha;
-    float ratio; /* dropout */
-    int node;    /* place among the layers: dropout's random numbers depend on it */
+    float ratio;           /* dropout */
+    gg_pool_window window; /* pooling */
+    bool relu;             /* batch normalisation */
+    int node;              /* place among the layers: dropout's random numbers depend on it */
     twin_content content;
     double low, high;
     float *data; /* of an input, at the largest extents */
@@ -76,6 +78,7 @@ int twin_softmax(twin *t, int x);
 int twin_dropout(twin *t, int x, float ratio);
 int twin_sum(twin *t, int x);
 int twin_repeat(twin *t, int x, int64_t count);
+int twin_image(twin *t, int x, twin_value how); /* pooling, batch normalisation, ...: `how` says layer and options */
 int twin_softmax_with_loss(twin *t, int x, int targets);
 
 /* Mean squared error against an input of its own; a value that is a loss already stays itself. */

@@ -11,16 +11,31 @@
 
 /* ---- one layer ---- */
 
-/* The mask that layer's documentation promises: a pure function of the seed, the layer's place and the step. */
-static double *draw_mask(const twin *t, const twin_value *v, int64_t size)
+/* The mask that layer's documentation promises: a pure function of the seed, the layer's place and the step. `plane`
+ * elements share a number. */
+static double *draw_mask(const twin *t, const twin_value *v, int64_t size, int64_t plane)
 {
     const uint64_t first_stream = (uint64_t)1 << 32, words_per_step = (uint64_t)1 << 40;
     gg_random random = gg_random_make(t->seed, first_stream + (uint64_t)v->node);
     random.counter = (uint64_t)gg_model_step(t->model) * words_per_step;
     double *mask = support_doubles(size);
     for (int64_t i = 0; i < size; i++)
-        mask[i] = gg_random_uniform(&random) < v->ratio ? 0.0 : 1.0 / (1.0 - (double)v->ratio);
+        mask[i] = i % plane != 0                          ? mask[i - 1]
+                  : gg_random_uniform(&random) < v->ratio ? 0.0
+                                                          : 1.0 / (1.0 - (double)v->ratio);
     return mask;
+}
+
+/* The first input as images. */
+static void see_images(reference_pass *pass, const twin *t, const twin_value *first)
+{
+    int64_t dims[GG_MAX_RANK] = {1, 1, 1, 1};
+    for (int i = 0; i < first->rank; i++)
+        dims[i] = first->dims[i] < 0 ? t->extent[-1 - first->dims[i]] : first->dims[i];
+    pass->images = dims[0];
+    pass->channels = dims[1];
+    pass->height = first->rank == 4 ? dims[2] : 1;
+    pass->width = first->rank > 2 ? dims[first->rank - 1] : 1;
 }
 
 /* What layer v reads and writes, with inputs and weights from `from`. */
@@ -42,7 +57,13 @@ static reference_pass pass_of(const twin *t, const twin_numbers *from, int v)
     }
     pass.w = value->w >= 0 ? from->weight[value->w] : NULL;
     pass.b = value->b >= 0 ? from->weight[value->b] : NULL;
-    pass.mask = value->layer == &reference_dropout ? draw_mask(t, value, size) : NULL;
+    see_images(&pass, t, first);
+    pass.window = &value->window;
+    pass.relu = value->relu;
+    pass.epsilon = (double)1e-5f; /* the default */
+    pass.mask = value->layer == &reference_dropout           ? draw_mask(t, value, size, 1)
+                : value->layer == &reference_spatial_dropout ? draw_mask(t, value, size, pass.height * pass.width)
+                                                             : NULL;
     return pass;
 }
 
@@ -144,14 +165,29 @@ void twin_compute_gradients(const twin *t, twin_numbers *n)
             send_back(t, n, n, v, t->values[v].layer->backward, accumulate);
 }
 
+static const struct distance {
+    const reference_layer *layer;
+    double (*measure)(const reference_pass *pass);
+} distances[] = {
+    {&reference_max_pool, reference_max_pool_gap},
+    {&reference_global_max_pool, reference_global_max_gap},
+    {&reference_batch_normalization, reference_normalization_smallest},
+    {&reference_add_relu, reference_add_relu_smallest},
+};
+
 double twin_distance_from_kinks(const twin *t, const twin_numbers *n)
 {
     double smallest = INFINITY;
     for (int v = 0; v < t->count; v++) {
         const twin_value *value = &t->values[v];
-        if (value->layer == NULL || !reference_has_kink(value->activation, value->alpha))
+        if (value->layer == NULL)
             continue;
         const reference_pass pass = pass_of(t, n, v);
+        for (size_t i = 0; i < sizeof distances / sizeof *distances; i++)
+            if (distances[i].layer == value->layer)
+                smallest = fmin(smallest, distances[i].measure(&pass));
+        if (!reference_has_kink(value->activation, value->alpha))
+            continue;
         if (value->layer == &reference_affine)
             smallest = fmin(smallest, reference_affine_smallest_sum(&pass));
         for (int64_t i = 0; value->layer == &reference_activation_layer && i < pass.rows * pass.columns; i++)

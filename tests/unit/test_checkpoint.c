@@ -33,6 +33,11 @@ static void teardown(void)
     scratch_remove_folder();
 }
 
+static void must(gg_status status)
+{
+    ck_assert_msg(status == GG_OK, "%s", gg_error_message());
+}
+
 static void save(const trainer_case *c, const char *name)
 {
     const gg_status status = gg_trainer_save(c->trainer, scratch_path(name), task);
@@ -66,6 +71,7 @@ START_TEST(resumed_equals_uninterrupted)
     const trainer_setup what = {
         .optimizer = {.kind = (gg_optimizer_kind)_i, .clip_norm = 0.5f, .weight_decay = 0.01f},
         .schedule = {.kind = GG_COSINE, .rate = 0.1f, .warmup_steps = 4, .total_steps = 25, .final_rate = 0.01f},
+        .normalizes = _i % 2 != 0,
     };
     for (size_t i = 0; i < sizeof stops / sizeof *stops; i++) {
         trainer_case whole = case_make(&what), first = case_make(&what), second = case_make(&what);
@@ -122,6 +128,44 @@ START_TEST(evaluation_still_due)
     ck_assert_int_eq(gg_trainer_where(b.trainer).epoch, 1);
     case_free(&a);
     case_free(&b);
+}
+END_TEST
+
+/* The states of layers: in the file under their names, loaded with it, and refused where the model has others. */
+START_TEST(states_of_layers)
+{
+    const trainer_setup plain = {.dropout = -1.0f}, with_states = {.dropout = -1.0f, .normalizes = true};
+    trainer_case a = case_make(&with_states), b = case_make(&with_states), c = case_make(&plain);
+    gg_safetensors *file = NULL;
+    gg_tensor tensor;
+    size_t size;
+    case_steps(&a, STEPS_PER_EPOCH + 2);
+    save(&a, "a");
+    must(gg_safetensors_read(&file, scratch_path("a")));
+    must(gg_safetensors_find(file, "batch_normalization1.running_variance", &tensor));
+    ck_assert(tensor.dtype == GG_F32 && tensor.rank == 1 && tensor.shape[0] == 7);
+    gg_parameter state;
+    must(gg_model_state(a.model, 1, &state));
+    ck_assert_mem_eq(tensor.data, gg_model_states(a.model) + state.offset, 7 * sizeof(float));
+    gg_safetensors_free(file);
+    load(&b, "a");
+    ck_assert_mem_eq(gg_model_states(b.model), gg_model_states(a.model),
+                     (size_t)gg_model_state_floats(a.model) * sizeof(float));
+
+    char *before = case_snapshot(&c, &size);
+    support_assert_fails(gg_trainer_load(c.trainer, scratch_path("a"), task), GG_ERR_SHAPE, "gg_trainer_load",
+                         "holds 11 tensors, this trainer makes 7");
+    case_expect(&c, before, size);
+    free(before);
+    save(&c, "c");
+    before = case_snapshot(&b, &size);
+    support_assert_fails(gg_trainer_load(b.trainer, scratch_path("c"), task), GG_ERR_SHAPE, "gg_trainer_load",
+                         "holds no tensor 'batch_normalization1.");
+    case_expect(&b, before, size);
+    free(before);
+    case_free(&a);
+    case_free(&b);
+    case_free(&c);
 }
 END_TEST
 
@@ -485,6 +529,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, resumed_equals_uninterrupted, 0, GG_OPTIMIZER_COUNT);
     tcase_add_test(tests, long_history);
     tcase_add_test(tests, evaluation_still_due);
+    tcase_add_test(tests, states_of_layers);
     tcase_add_test(tests, tensors_of_a_checkpoint);
     tcase_add_test(tests, checkpoint_of_something_else);
     tcase_add_test(tests, files_that_are_no_checkpoint);

@@ -193,7 +193,7 @@ static void check_arithmetic(int64_t n)
 {
     float *a = support_uniform(n, -2, 2, 1), *b = support_uniform(n, 0.5, 2, 2), *y = support_floats(n);
     double *sum = support_doubles(n), *product = support_doubles(n), *quotient = support_doubles(n);
-    double *line = support_doubles(n), *scale = support_doubles(n);
+    double *line = support_doubles(n), *scale = support_doubles(n), *rectified = support_doubles(n);
     for (int64_t i = 0; i < n; i++) {
         sum[i] = (double)a[i] + (double)b[i];
         product[i] = (double)a[i] * (double)b[i];
@@ -203,6 +203,10 @@ static void check_arithmetic(int64_t n)
     }
     ck_assert_int_eq(gg_add(y, a, b, n), GG_OK);
     support_assert_close(y, sum, NULL, n, 0.5, "add %lld", (long long)n);
+    for (int64_t i = 0; i < n; i++)
+        rectified[i] = fmax(sum[i], 0.0);
+    ck_assert_int_eq(gg_add_relu(y, a, b, n), GG_OK);
+    support_assert_close(y, rectified, NULL, n, 0.5, "add_relu %lld", (long long)n);
     ck_assert_int_eq(gg_multiply(y, a, b, n), GG_OK);
     support_assert_close(y, product, NULL, n, 0.5, "multiply %lld", (long long)n);
     ck_assert_int_eq(gg_divide(y, a, b, n), GG_OK);
@@ -497,6 +501,7 @@ START_TEST(wrong_arguments)
     FAILS(gg_add(NULL, x, x, N), bad, "gg_add", "y is NULL");
     FAILS(gg_multiply(y, NULL, x, N), bad, "gg_multiply", "a is NULL");
     FAILS(gg_divide(y, x, NULL, N), bad, "gg_divide", "b is NULL");
+    FAILS(gg_add_relu(NULL, x, x, N), bad, "gg_add_relu", "y is NULL");
     FAILS(gg_add(y, x, x, INT64_MIN), bad, "gg_add", "n is -9223372036854775808");
     FAILS(gg_axpy(NULL, x, N, 1), bad, "gg_axpy", "y is NULL");
     FAILS(gg_axpy(y, NULL, N, 1), bad, "gg_axpy", "x is NULL");
@@ -523,6 +528,8 @@ START_TEST(wrong_matrices)
     FAILS(gg_add_bias(y, 3, x, 2, x, 2, 3, GG_TANH, 0), shapes_differ, "gg_add_bias",
           "ldx is 2, expected at least cols = 3");
     FAILS(gg_sum_rows(NULL, x, 3, 2, 3, false), bad, "gg_sum_rows", "s is NULL");
+    FAILS(gg_scale_rows(y, x, NULL, 2, 3), bad, "gg_scale_rows", "factors is NULL");
+    FAILS(gg_scale_rows(y, x, x, -2, 3), bad, "gg_scale_rows", "rows = -2");
     FAILS(gg_sum_rows(y, NULL, 3, 2, 3, false), bad, "gg_sum_rows", "x is NULL");
     FAILS(gg_sum_rows(y, x, 3, -2, 3, false), bad, "gg_sum_rows", "rows = -2");
     FAILS(gg_sum_rows(y, x, 2, 2, 3, false), shapes_differ, "gg_sum_rows", "ldx is 2");

@@ -32,6 +32,7 @@ START_TEST(elements)
         HUGE_FAILS(gg_activation_backward(y, x, x, n, f, 0, true), "gg_activation_backward", text);
     }
     HUGE_FAILS(gg_add(y, x, x, n), "gg_add", text);
+    HUGE_FAILS(gg_add_relu(y, x, x, n), "gg_add_relu", text);
     HUGE_FAILS(gg_multiply(y, x, x, n), "gg_multiply", text);
     HUGE_FAILS(gg_divide(y, x, x, n), "gg_divide", text);
     HUGE_FAILS(gg_axpy(y, x, n, 1), "gg_axpy", text);
@@ -86,6 +87,7 @@ START_TEST(matrices)
     HUGE_FAILS(gg_sum_rows(y, x, most, 0, most, false), "gg_sum_rows", "cols = 9223372036854775807");
     HUGE_FAILS(gg_sum_rows(y, x, most, 2, 1, false), "gg_sum_rows", "ldx = 9223372036854775807");
     HUGE_FAILS(gg_sum_rows(y, x, half, half, half, true), "gg_sum_rows", "cols = 4294967296");
+    HUGE_FAILS(gg_scale_rows(y, x, x, half, half), "gg_scale_rows", "rows = 4294967296");
     HUGE_FAILS(gg_softmax_forward(y, x, most, 1), "gg_softmax_forward", "rows = 9223372036854775807");
     ck_assert(support_untouched(y, FEW));
     /* Nothing lies at the leading dimension's distance behind a single row. */

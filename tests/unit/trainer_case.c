@@ -38,6 +38,8 @@ trainer_case case_without_trainer(const trainer_setup *setup)
     gg_value h = o->input;
     for (int i = 0; i < (setup->layers != 0 ? setup->layers : 1); i++)
         h = gg_affine(c.model, h, choose(setup->hidden, 7), &(gg_affine_options){.activation = activation});
+    if (setup->normalizes)
+        h = gg_batch_normalization(c.model, h, NULL);
     if (dropout > 0.0f)
         h = gg_dropout(c.model, h, dropout);
     o->scores = gg_affine(c.model, h, CASE_CLASSES, NULL);
@@ -88,6 +90,7 @@ static char *put(char *to, const void *from, size_t bytes)
 char *case_snapshot(const trainer_case *c, size_t *size)
 {
     const size_t floats = (size_t)gg_model_parameter_floats(c->model) * sizeof(float);
+    const size_t carried = (size_t)gg_model_state_floats(c->model) * sizeof(float);
     const int states = gg_optimizer_state_count(c->optimizer);
     const gg_trainer_progress where = gg_trainer_where(c->trainer);
     const int64_t counters[] = {where.epoch,
@@ -101,10 +104,11 @@ char *case_snapshot(const trainer_case *c, size_t *size)
     int64_t epochs;
     const gg_epoch_result *history = gg_trainer_history(c->trainer, &epochs);
     const size_t history_bytes = (size_t)epochs * sizeof *history;
-    *size = floats * (size_t)(1 + states) + sizeof counters + sizeof losses + history_bytes;
+    *size = floats * (size_t)(1 + states) + carried + sizeof counters + sizeof losses + history_bytes;
     char *bytes = malloc(*size), *to = bytes;
     ck_assert_ptr_nonnull(bytes);
     to = put(to, gg_model_parameters(c->model), floats);
+    to = put(to, gg_model_states(c->model), carried);
     for (int s = 0; s < states; s++)
         to = put(to, gg_optimizer_state(c->optimizer, s), floats);
     to = put(put(put(to, counters, sizeof counters), losses, sizeof losses), history, history_bytes);

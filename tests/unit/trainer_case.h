@@ -2,6 +2,7 @@
 #ifndef GEMMGRAD_TESTS_TRAINER_CASE_H
 #define GEMMGRAD_TESTS_TRAINER_CASE_H
 
+#include <stdbool.h>
 #include <stddef.h>
 
 #include <gemmgrad/elementwise.h>
@@ -23,6 +24,7 @@ typedef struct trainer_setup {
     uint64_t model_seed;      /* [6] */
     int layers;               /* affine layers before the last [1] */
     gg_activation activation; /* of those [tanh] */
+    bool normalizes;          /* batch normalisation before the last layer, whose running statistics are states */
 } trainer_setup;
 
 typedef struct trainer_case {

@@ -9,6 +9,8 @@
 #include <gemmgrad/lapack.h>
 #include <gemmgrad/matmul.h>
 #include <gemmgrad/memory.h>
+#include <gemmgrad/norm.h>
+#include <gemmgrad/pool.h>
 #include <gemmgrad/softmax.h>
 #include <gemmgrad/status.h>
 #include <gemmgrad/update.h>

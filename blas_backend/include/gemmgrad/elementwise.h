@@ -55,12 +55,18 @@ GG_API gg_status gg_add(float *y, const float *a, const float *b, int64_t n);
 GG_API gg_status gg_multiply(float *y, const float *a, const float *b, int64_t n);
 GG_API gg_status gg_divide(float *y, const float *a, const float *b, int64_t n);
 
+/* y = max(a + b, 0). */
+GG_API gg_status gg_add_relu(float *y, const float *a, const float *b, int64_t n);
+
 /* y += alpha * x. */
 GG_API gg_status gg_axpy(float *y, const float *x, int64_t n, float alpha);
 
 /* y[i] = value; y[i] *= alpha. */
 GG_API gg_status gg_fill(float *y, int64_t n, float value);
 GG_API gg_status gg_scale(float *y, int64_t n, float alpha);
+
+/* y[r][c] = factors[r] * x[r][c], dense. */
+GG_API gg_status gg_scale_rows(float *y, const float *x, const float *factors, int64_t rows, int64_t cols);
 
 /* y[r][c] = f(x[r][c] + bias[c]); bias may be NULL; y may be x. */
 GG_API gg_status gg_add_bias(float *y, int64_t ldy, const float *x, int64_t ldx, const float *bias, int64_t rows,

@@ -11,6 +11,8 @@
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/export.h>
 #include <gemmgrad/model.h>
+#include <gemmgrad/norm.h>
+#include <gemmgrad/pool.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -61,6 +63,29 @@ GG_API gg_value gg_softmax(gg_model *model, gg_value x);
  * by 1 - ratio. */
 GG_API gg_value gg_dropout(gg_model *model, gg_value x, float ratio);
 
+/* ---- images: [N, C, H, W], signals: [N, C, W]; all but N numbers ---- */
+
+/* The largest, or the mean, of each window: [N, C, H, W] -> [N, C, H', W'] as in gemmgrad/pool.h. For a signal,
+ * kernel_height may be 0. */
+GG_API gg_value gg_max_pool(gg_model *model, gg_value x, const gg_pool_window *window);
+GG_API gg_value gg_average_pool(gg_model *model, gg_value x, const gg_pool_window *window);
+
+/* The largest, or the mean, of each plane: [N, C, ..] -> [N, C]. */
+GG_API gg_value gg_global_max_pool(gg_model *model, gg_value x);
+GG_API gg_value gg_global_average_pool(gg_model *model, gg_value x);
+
+/* Each channel of [N, C, ..] (also [N, C]) to mean 0 and variance 1 over the batch, times gamma, plus beta, through a
+ * ReLU if options->relu; parameters "gamma" and "beta", C each, which start as 1 and 0. In GG_INFER by running
+ * statistics, the states "running_mean" and "running_variance", which GG_TRAIN moves. options may be NULL. */
+GG_API gg_value gg_batch_normalization(gg_model *model, gg_value x, const gg_batchnorm_options *options);
+
+/* Dropout of whole channels of [N, C, ..], each with probability ratio. */
+GG_API gg_value gg_spatial_dropout(gg_model *model, gg_value x, float ratio);
+
+/* [N, d1, d2, ..] -> [N, d1 d2 ..]: the same memory under another shape, nothing is computed or copied. Its gradient is
+ * that of x, with what other layers send back to x. Takes no name (gg_model_name_next). */
+GG_API gg_value gg_flatten(gg_model *model, gg_value x);
+
 /* ---- losses: a scalar each, the mean over rows ---- */
 
 /* Softmax and cross-entropy in one. t: labels (int32, one for each row; GG_IGNORE_LABEL rows do not count) or float
@@ -76,6 +101,7 @@ GG_API gg_value gg_mean_squared_error(gg_model *model, gg_value y, gg_value t);
 /* ---- the nodes of a computational graph ---- */
 
 GG_API gg_value gg_node_add(gg_model *model, gg_value a, gg_value b);      /* a + b, same shape */
+GG_API gg_value gg_node_add_relu(gg_model *model, gg_value a, gg_value b); /* max(a + b, 0), same shape */
 GG_API gg_value gg_node_multiply(gg_model *model, gg_value a, gg_value b); /* a * b, same shape */
 GG_API gg_value gg_node_divide(gg_model *model, gg_value a, gg_value b);   /* a / b, same shape */
 GG_API gg_value gg_node_exp(gg_model *model, gg_value x);

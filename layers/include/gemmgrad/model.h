@@ -106,7 +106,7 @@ GG_API int64_t gg_model_step(const gg_model *model);
 GG_API void gg_model_set_step(gg_model *model, int64_t step);
 
 /* First layer, in the order of computation, whose output holds NaN or infinity for the inputs bound now: its name, or
- * NULL when all outputs are finite. Runs forward again. For diagnosis. */
+ * NULL when all outputs are finite. Runs forward again, without moving states on. For diagnosis. */
 GG_API const char *gg_model_find_nonfinite(gg_model *model, gg_value target);
 
 /* ---- parameters ---- */
@@ -130,6 +130,21 @@ GG_API int gg_model_parameter_count(const gg_model *model);
 
 /* Parameter i in the order of creation; errors: GG_ERR_ARGUMENT. */
 GG_API gg_status gg_model_parameter(const gg_model *model, int i, gg_parameter *out);
+
+/* ---- states ---- */
+
+/* What layers carry from step to step beside their parameters, as the running statistics of batch normalisation:
+ * forward in GG_TRAIN moves it on, GG_INFER reads it, no optimiser touches it, checkpoints hold it. One flat array of
+ * gg_model_state_floats() floats, each state starting at a multiple of 64 bytes; NULL without states and before the
+ * plan. Valid until the next plan: states keep their values in it, but for those that it gives another size, which
+ * start anew. */
+GG_API float *gg_model_states(gg_model *model);
+GG_API int64_t gg_model_state_floats(const gg_model *model);
+GG_API int gg_model_state_count(const gg_model *model);
+
+/* State i in the order of creation, its axes as large as planned; errors: GG_ERR_ARGUMENT, GG_ERR_STATE (not planned).
+ */
+GG_API gg_status gg_model_state(const gg_model *model, int i, gg_parameter *out);
 
 /* Bytes of the arenas: parameters and gradients, and everything else. */
 GG_API int64_t gg_model_parameter_bytes(const gg_model *model);
