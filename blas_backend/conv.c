@@ -28,6 +28,7 @@ static const char *const names[GG_CONV_ALGORITHM_COUNT] = {
 
 static const gg_conv_method *const methods[GG_CONV_ALGORITHM_COUNT] = {
     [GG_CONV_IM2COL] = &gg_conv_im2col,
+    [GG_CONV_DEPTHWISE] = &gg_conv_depthwise,
 };
 
 const gg_conv_method *gg_conv_method_of(gg_conv_algorithm algorithm)

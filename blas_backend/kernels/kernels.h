@@ -27,6 +27,17 @@ typedef struct gg_adam_factors {
     float epsilon;
 } gg_adam_factors;
 
+/* Taps of a kernel that slides over a plane (kernels/taps.c). */
+typedef struct gg_taps {
+    const float *w;         /* their weights; not read by multiply_taps */
+    const int64_t *offsets; /* where each finds the first result's pixel */
+    int64_t count;
+    int64_t step; /* from the pixels of a row of results to those of the next */
+} gg_taps;
+
+/* Floats of sums that multiply_taps keeps of a tap, with the widest registers. */
+enum { GG_TAP_SUMS = 16 };
+
 /* X(constant, name) for every activation. */
 #define GG_ACTIVATION_LIST(X)    \
     X(GG_IDENTITY, identity)     \
@@ -50,7 +61,13 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   cross_entropy       the loss (and *counted += rows counted); dx may be NULL
  *   adam                both Adams, see gg_adam_factors
  *   transpose           target[c][r] = source[r][c]; transpose_add: that + beta * target[c][r] (beta 0 overwrites)
- *   copy_rows           target[r][c] = source[r][c] */
+ *   copy_rows           target[r][c] = source[r][c]
+ *   sum_taps            y[i][j] = or += start + sum over t of w[t] x[i step + offset[t] + j]; reads x up to 15 floats
+ *                       beyond the last column
+ *   multiply_taps       adds dy[i][j] x[i step + offset[t] + j] to GG_TAP_SUMS sums of each tap t, 0 at first
+ *   total_taps          dw[t] = or += what these sums come to
+ *   gather              target[i] = x[i stride]
+ *   interleave          x[i stride + p] = or += source[p][i], for all places below n */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
@@ -87,7 +104,15 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, transpose, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))  \
     X(void, transpose_add,                                                                                             \
       (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns, float beta))       \
-    X(void, copy_rows, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))
+    X(void, copy_rows, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))  \
+    X(void, sum_taps,                                                                                                  \
+      (float *y, int64_t ldy, const float *x, const gg_taps *taps, int64_t rows, int64_t columns, float start,         \
+       bool accumulate))                                                                                               \
+    X(void, multiply_taps,                                                                                             \
+      (float *sums, const float *dy, int64_t ldy, const float *x, const gg_taps *taps, int64_t rows, int64_t columns)) \
+    X(void, total_taps, (float *dw, const float *sums, int64_t taps, bool accumulate))                                 \
+    X(void, gather, (float *target, const float *x, int64_t n, int64_t stride))                                        \
+    X(void, interleave, (float *x, const float *source, int64_t lds, int64_t n, int64_t stride, bool accumulate))
 
 #define GG_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
 
