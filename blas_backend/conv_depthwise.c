@@ -40,6 +40,7 @@ typedef struct layout {
     int64_t band;                /* rows of results at a time */
     int64_t buffer, gathered;    /* floats of a band, and of its results before they are put together */
     int64_t sums;                /* floats of the sums of dW */
+    int64_t taps;                /* of the kernel */
     int64_t set_count;
     tap_set sets[MOST_SETS];
     int64_t offsets[MOST_TAPS];
@@ -92,6 +93,7 @@ static void lay_out_forward(layout *l, const gg_conv_geometry *g, gg_conv_pass p
                   .span = (g->kernel_height - 1) * g->dilation_y + 1,
                   .rows = g->out_height,
                   .sums = pass == GG_CONV_BACKWARD_WEIGHTS ? g->taps * GG_TAP_SUMS : 0,
+                  .taps = g->taps,
                   .set_count = 1};
     l->sets[0] = (tap_set){.count = g->taps, .rows = g->out_height, .columns = g->out_width};
     for (int t = 0; t < (int)g->taps; t++) {
@@ -172,6 +174,7 @@ static void lay_out_data(layout *l, const gg_conv_geometry *g)
                   .top = -s.top,
                   .left = -s.left,
                   .step = 1,
+                  .taps = g->taps,
                   .parts = 1,
                   .part = s.right - s.left + columns,
                   .span = s.bottom - s.top + 1,
@@ -268,7 +271,7 @@ static void fill_buffer(float *buffer, const float *plane, const layout *l, int6
 /* The taps of a set, their weights gathered into w where they are not all of them in order. */
 static gg_taps taps_of(const layout *l, const tap_set *set, const float *weights, float w[MOST_TAPS])
 {
-    if (l->set_count == 1)
+    if (set->count == l->taps)
         return (gg_taps){weights, l->offsets, set->count, l->step * pitch(l)};
     for (int64_t t = 0; t < set->count; t++)
         w[t] = weights[l->order[set->first + t]];
