@@ -18,8 +18,7 @@ enum {
     MOST_TAPS = 256,
     MOST_STRIDE = 4,
     MOST_SETS = MOST_STRIDE * MOST_STRIDE,
-    BAND = 6144, /* floats of a buffer: it and the results of its rows stay in the first-level cache */
-    SLACK = 16   /* floats that sum_taps reads beyond */
+    BAND = 6144 /* floats of a buffer: it and the results of its rows stay in the first-level cache */
 };
 
 /* The taps that meet in the results of one remainder; forward there is one set of all taps. */
@@ -39,6 +38,7 @@ typedef struct layout {
     int64_t rows;                /* of results: of the set that has most */
     int64_t band;                /* rows of results at a time */
     int64_t buffer, gathered;    /* floats of a band, and of its results before they are put together */
+    int64_t row;                 /* floats of a row on its way into remainders or out of them */
     int64_t sums;                /* floats of the sums of dW */
     int64_t taps;                /* of the kernel */
     int64_t set_count;
@@ -76,8 +76,10 @@ static void cut_into_bands(layout *l, int64_t result_parts, int64_t result_width
     const int64_t whole = ((l->rows - 1) * l->step + l->span) * pitch(l);
     const int64_t bands = (whole + BAND - 1) / BAND;
     l->band = (l->rows + bands - 1) / bands;
-    l->buffer = gg_conv_lines(((l->band - 1) * l->step + l->span) * pitch(l) + SLACK);
-    l->gathered = result_parts > 1 ? gg_conv_lines(result_parts * l->band * result_width) : 0;
+    l->buffer = gg_conv_lines(((l->band - 1) * l->step + l->span) * pitch(l) + GG_ROW_SLACK);
+    l->gathered = result_parts > 1 ? gg_conv_lines(result_parts * l->band * result_width + GG_ROW_SLACK) : 0;
+    const int64_t parts = most(l->parts, result_parts), part = l->parts > 1 ? l->part : result_width;
+    l->row = parts > 1 ? gg_conv_lines(parts * (part + GG_ROW_SLACK)) : 0;
 }
 
 /* Reading X: forward and dW. */
@@ -197,7 +199,7 @@ static void lay_out(layout *l, const gg_conv_geometry *g, gg_conv_pass pass)
 
 static int64_t floats_of(const layout *l)
 {
-    return l->buffer + l->gathered + gg_conv_lines(l->sums);
+    return l->buffer + l->gathered + l->row + gg_conv_lines(l->sums);
 }
 
 static int64_t workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
@@ -227,45 +229,42 @@ typedef struct job {
 
 /* The memory of one thread. */
 typedef struct own {
-    float *buffer, *gathered, *sums;
+    float *buffer, *gathered, *row, *sums;
 } own;
 
 static own own_memory(const job *j, int part)
 {
-    float *first = j->call->workspace + part * floats_of(&j->l);
-    memset(first, 0, (size_t)j->l.buffer * sizeof *first); /* zeros beside the rows stay */
-    return (own){first, first + j->l.buffer, first + j->l.buffer + j->l.gathered};
+    const layout *l = &j->l;
+    float *first = j->call->workspace + part * floats_of(l);
+    const own memory = {first, first + l->buffer, first + l->buffer + l->gathered,
+                        first + l->buffer + l->gathered + l->row};
+    memset(memory.buffer, 0, (size_t)l->buffer * sizeof *first); /* zeros beside the rows stay */
+    memset(memory.row, 0, (size_t)l->row * sizeof *first);
+    return memory;
 }
 
 /* Rows [begin, end) of the plane, as they lie in the buffer. */
-static void copy_rows(float *target, const float *plane, const layout *l, int64_t begin, int64_t end)
+static void copy_rows(float *target, const float *plane, const layout *l, int64_t begin, int64_t end, float *row)
 {
-    const int64_t first = most(0, -l->left), count = least(l->in_width, pitch(l) - l->left) - first;
-    if (count <= 0 || begin >= end)
-        return;
-    if (l->parts == 1) {
-        gg_kernels()->copy_rows(target + first + l->left, pitch(l), plane + begin * l->in_width + first, l->in_width,
-                                end - begin, count);
-        return;
-    }
-    for (int64_t row = begin; row < end; row++)
-        for (int64_t i = 0; i < least(l->parts, count); i++) {
-            const int64_t at = first + l->left + i;
-            gg_kernels()->gather(target + (row - begin) * pitch(l) + at % l->parts * l->part + at / l->parts,
-                                 plane + row * l->in_width + first + i, (count - i + l->parts - 1) / l->parts,
-                                 l->parts);
-        }
+    const int64_t first = most(0, -l->left), left = first + l->left;
+    const int64_t count = least(l->in_width - first, pitch(l) - left);
+    const float *from = plane + begin * l->in_width + first;
+    if (l->parts > 1)
+        gg_kernels()->split_rows(target, l->part, from, l->in_width, end - begin, most(count, 0), left, l->parts, row);
+    else if (count > 0)
+        gg_kernels()->copy_rows(target + left, pitch(l), from, l->in_width, end - begin, count);
 }
 
 /* What rows [begin, end) of results see. */
-static void fill_buffer(float *buffer, const float *plane, const layout *l, int64_t begin, int64_t end)
+static void fill_buffer(const own *memory, const float *plane, const layout *l, int64_t begin, int64_t end)
 {
     const int64_t first = begin * l->step - l->top, count = (end - begin - 1) * l->step + l->span;
     const int64_t from = least(most(first, 0), first + count), to = most(from, least(first + count, l->in_height));
-    const size_t row = (size_t)pitch(l) * sizeof *buffer;
-    memset(buffer, 0, (size_t)(from - first) * row);
-    copy_rows(buffer + (from - first) * pitch(l), plane, l, from, to);
-    memset(buffer + (to - first) * pitch(l), 0, (size_t)(first + count - to) * row);
+    const size_t row = (size_t)pitch(l) * sizeof *plane;
+    memset(memory->buffer, 0, (size_t)(from - first) * row);
+    if (from < to)
+        copy_rows(memory->buffer + (from - first) * pitch(l), plane, l, from, to, memory->row);
+    memset(memory->buffer + (to - first) * pitch(l), 0, (size_t)(first + count - to) * row);
 }
 
 /* The taps of a set, their weights gathered into w where they are not all of them in order. */
@@ -287,7 +286,7 @@ static void forward_plane(const job *j, const own *memory, int64_t image, int64_
     const float *x = j->call->x + (image * g->channels + channel) * g->plane;
     for (int64_t begin = 0; begin < l->rows; begin += l->band) {
         const int64_t end = least(begin + l->band, l->rows);
-        fill_buffer(memory->buffer, x, l, begin, end);
+        fill_buffer(memory, x, l, begin, end);
         for (int64_t i = 0; i < g->group_filters; i++) {
             const int64_t filter = channel * g->group_filters + i;
             const gg_taps taps = taps_of(l, &l->sets[0], j->call->w + filter * g->taps, NULL);
@@ -318,9 +317,8 @@ static void data_mixed_rows(const job *j, const own *memory, float *dx, const ta
     const int64_t parts = least(g->stride_x, g->width), width = sets->columns, ld = j->l.band * width;
     for (int64_t part = 0; part < parts; part++)
         data_rows(j, memory->gathered + part * ld, width, memory->buffer, &sets[part], weights, rows, false);
-    for (int64_t i = 0; i < rows; i++)
-        gg_kernels()->interleave(dx + i * g->stride_y * g->width, memory->gathered + i * width, ld, g->width,
-                                 g->stride_x, accumulate);
+    gg_kernels()->join_rows(dx, g->stride_y * g->width, memory->gathered, width, ld, rows, g->width, g->stride_x,
+                            accumulate, memory->row);
 }
 
 static void data_band(const job *j, const own *memory, float *plane, const float *weights, int64_t begin, int64_t end,
@@ -349,7 +347,7 @@ static void data_plane(const job *j, const own *memory, int64_t image, int64_t c
         const int64_t filter = channel * g->group_filters + i;
         for (int64_t begin = 0; begin < l->rows; begin += l->band) {
             const int64_t end = least(begin + l->band, l->rows);
-            fill_buffer(memory->buffer, j->call->dy + (image * g->filters + filter) * g->pixels, l, begin, end);
+            fill_buffer(memory, j->call->dy + (image * g->filters + filter) * g->pixels, l, begin, end);
             data_band(j, memory, j->call->dx + (image * g->channels + channel) * g->plane,
                       j->call->w + filter * g->taps, begin, end, j->call->accumulate || i > 0);
         }
@@ -367,8 +365,8 @@ static void weights_filter(const job *j, const own *memory, int64_t filter)
     for (int64_t image = 0; image < g->batch; image++)
         for (int64_t begin = 0; begin < l->rows; begin += l->band) {
             const int64_t end = least(begin + l->band, l->rows);
-            fill_buffer(memory->buffer, j->call->x + (image * g->channels + filter / g->group_filters) * g->plane, l,
-                        begin, end);
+            fill_buffer(memory, j->call->x + (image * g->channels + filter / g->group_filters) * g->plane, l, begin,
+                        end);
             gg_kernels()->multiply_taps(memory->sums,
                                         j->call->dy + (image * g->filters + filter) * g->pixels + begin * g->out_width,
                                         g->out_width, memory->buffer, &taps, end - begin, g->out_width);

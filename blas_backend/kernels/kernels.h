@@ -38,6 +38,9 @@ typedef struct gg_taps {
 /* Floats of sums that multiply_taps keeps of a tap, with the widest registers. */
 enum { GG_TAP_SUMS = 16 };
 
+/* Floats that kernels/taps.c reads or writes beyond a row, at most. */
+enum { GG_ROW_SLACK = 16 };
+
 /* X(constant, name) for every activation. */
 #define GG_ACTIVATION_LIST(X)    \
     X(GG_IDENTITY, identity)     \
@@ -66,8 +69,11 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *                       beyond the last column
  *   multiply_taps       adds dy[i][j] x[i step + offset[t] + j] to GG_TAP_SUMS sums of each tap t, 0 at first
  *   total_taps          dw[t] = or += what these sums come to
- *   gather              target[i] = x[i stride]
- *   interleave          x[i stride + p] = or += source[p][i], for all places below n */
+ *   split_rows          target[r][p][i] = padded row r of x [i stride + p], p < stride, i < part: `left` zeros, the
+ *                       columns of x, zeros; reads and writes up to 15 floats beyond target, clobbering them
+ *   join_rows           x[r][i stride + p] = or += source[r lds + p part + i]; reads source up to 15 floats beyond
+ *                       (row: GG_ROW_SLACK stride floats more than the longest row, for split_rows 0 but for the
+ * columns) */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
@@ -111,8 +117,12 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, multiply_taps,                                                                                             \
       (float *sums, const float *dy, int64_t ldy, const float *x, const gg_taps *taps, int64_t rows, int64_t columns)) \
     X(void, total_taps, (float *dw, const float *sums, int64_t taps, bool accumulate))                                 \
-    X(void, gather, (float *target, const float *x, int64_t n, int64_t stride))                                        \
-    X(void, interleave, (float *x, const float *source, int64_t lds, int64_t n, int64_t stride, bool accumulate))
+    X(void, split_rows,                                                                                                \
+      (float *target, int64_t part, const float *x, int64_t ldx, int64_t rows, int64_t columns, int64_t left,          \
+       int64_t stride, float *row))                                                                                    \
+    X(void, join_rows,                                                                                                 \
+      (float *x, int64_t ldx, const float *source, int64_t lds, int64_t part, int64_t rows, int64_t columns,           \
+       int64_t stride, bool accumulate, float *row))
 
 #define GG_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
 

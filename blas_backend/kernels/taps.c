@@ -10,54 +10,59 @@ enum { MOST_UNROLLED = 25 };
 
 /* ---- y = start + sum over t of w[t] x[offset[t]] ---- */
 
-/* One row; taps is a constant where it is called. */
-GG_INLINE void sum_row(float *y, const float *x, const float *w, const int64_t *offsets, int64_t taps, int64_t columns,
-                       float start, bool accumulate)
+/* A block of up to LANES columns, all rows; the number of taps is a constant where it is called. */
+GG_INLINE void sum_block(float *y, int64_t ldy, const float *x, const gg_taps *taps, int64_t count, int64_t rows,
+                         int64_t columns, float start, bool accumulate)
 {
-    for (int64_t j = 0; j < columns; j += LANES) {
+    float w[MOST_UNROLLED];
+    const float *at[MOST_UNROLLED];
+    GG_UNROLL for (int64_t t = 0; t < count; t++)
+    {
+        w[t] = taps->w[t];
+        at[t] = x + taps->offsets[t];
+    }
+    for (int64_t i = 0; i < rows; i++) {
         float sum[LANES];
         GG_FOR_LANES (lane, LANES)
             sum[lane] = start;
-        GG_UNROLL for (int64_t t = 0; t < taps; t++)
+        GG_UNROLL for (int64_t t = 0; t < count; t++)
         {
-            const float *at = x + offsets[t] + j;
             GG_FOR_LANES (lane, LANES)
-                sum[lane] += w[t] * at[lane];
+                sum[lane] += w[t] * at[t][i * taps->step + lane];
         }
-        const int64_t left = columns - j;
-        if (accumulate)
-            GG_FOR_LANES (lane, LANES)
-                if (lane < left)
-                    sum[lane] += y[j + lane];
-        if (left >= LANES)
-            GG_FOR_LANES (lane, LANES)
-                y[j + lane] = sum[lane];
-        else
-            GG_FOR_LANES (lane, LANES)
-                if (lane < left)
-                    y[j + lane] = sum[lane];
+        GG_FOR_LANES (lane, LANES)
+            if (lane < columns)
+                y[i * ldy + lane] = accumulate ? y[i * ldy + lane] + sum[lane] : sum[lane];
     }
 }
 
 GG_INLINE void sum_fixed(float *y, int64_t ldy, const float *x, const gg_taps *taps, int64_t count, int64_t rows,
                          int64_t columns, float start, bool accumulate)
 {
-    float w[MOST_UNROLLED];
-    int64_t offsets[MOST_UNROLLED];
-    GG_UNROLL for (int64_t t = 0; t < count; t++)
-    {
-        w[t] = taps->w[t];
-        offsets[t] = taps->offsets[t];
-    }
-    for (int64_t i = 0; i < rows; i++)
-        sum_row(y + i * ldy, x + i * taps->step, w, offsets, count, columns, start, accumulate);
+    int64_t j = 0;
+    for (; j + LANES <= columns; j += LANES)
+        sum_block(y + j, ldy, x + j, taps, count, rows, LANES, start, accumulate);
+    if (j < columns)
+        sum_block(y + j, ldy, x + j, taps, count, rows, columns - j, start, accumulate);
 }
 
+/* Any number of taps, their weights read anew for each block. */
 static void sum_any(float *y, int64_t ldy, const float *x, const gg_taps *taps, int64_t rows, int64_t columns,
                     float start, bool accumulate)
 {
     for (int64_t i = 0; i < rows; i++)
-        sum_row(y + i * ldy, x + i * taps->step, taps->w, taps->offsets, taps->count, columns, start, accumulate);
+        for (int64_t j = 0; j < columns; j += LANES) {
+            const float *at = x + i * taps->step + j;
+            float *to = y + i * ldy + j, sum[LANES];
+            GG_FOR_LANES (lane, LANES)
+                sum[lane] = start;
+            for (int64_t t = 0; t < taps->count; t++)
+                GG_FOR_LANES (lane, LANES)
+                    sum[lane] += taps->w[t] * at[taps->offsets[t] + lane];
+            GG_FOR_LANES (lane, LANES)
+                if (lane < columns - j)
+                    to[lane] = accumulate ? to[lane] + sum[lane] : sum[lane];
+        }
 }
 
 void GG_KERNEL(sum_taps)(float *y, int64_t ldy, const float *x, const gg_taps *taps, int64_t rows, int64_t columns,
@@ -75,48 +80,45 @@ void GG_KERNEL(sum_taps)(float *y, int64_t ldy, const float *x, const gg_taps *t
 
 /* ---- sums[t][lane] += dy x[offset[t]], every LANES-th column ---- */
 
-GG_INLINE void multiply_block(float *sums, const float *dy, const float *x, const int64_t *offsets, int64_t taps,
-                              int64_t left)
-{
-    GG_UNROLL for (int64_t t = 0; t < taps; t++)
-    {
-        const float *at = x + offsets[t];
-        if (left >= LANES)
-            GG_FOR_LANES (lane, LANES)
-                sums[t * LANES + lane] += dy[lane] * at[lane];
-        else
-            GG_FOR_LANES (lane, LANES)
-                if (lane < left)
-                    sums[t * LANES + lane] += dy[lane] * at[lane];
-    }
-}
-
-/* Taps [first, first + count), count a constant where it is called, their sums in registers meanwhile. */
-GG_INLINE void multiply_fixed(float *sums, const float *dy, int64_t ldy, const float *x, const gg_taps *taps,
+/* Taps [first, first + count) and a block of up to LANES columns, all rows, the sums in registers meanwhile; count is a
+ * constant where it is called. Columns beyond the block count as 0 on both sides: 0 times NaN would be NaN. */
+GG_INLINE void multiply_block(float *sums, const float *dy, int64_t ldy, const float *x, const gg_taps *taps,
                               int64_t first, int64_t count, int64_t rows, int64_t columns)
 {
     float part[MOST_UNROLLED * LANES];
-    int64_t offsets[MOST_UNROLLED];
+    const float *at[MOST_UNROLLED];
     float *all = sums + first * LANES;
-    const int64_t whole = columns / LANES * LANES;
     GG_UNROLL for (int64_t t = 0; t < count; t++)
     {
-        offsets[t] = taps->offsets[first + t];
+        at[t] = x + taps->offsets[first + t];
         GG_FOR_LANES (lane, LANES)
             part[t * LANES + lane] = all[t * LANES + lane];
     }
     for (int64_t i = 0; i < rows; i++) {
-        const float *row = dy + i * ldy, *at = x + i * taps->step;
-        for (int64_t j = 0; j < whole; j += LANES)
-            multiply_block(part, row + j, at + j, offsets, count, LANES);
-        if (whole < columns)
-            multiply_block(part, row + whole, at + whole, offsets, count, columns - whole);
+        float row[LANES];
+        GG_FOR_LANES (lane, LANES)
+            row[lane] = lane < columns ? dy[i * ldy + lane] : 0.0f;
+        GG_UNROLL for (int64_t t = 0; t < count; t++)
+        {
+            GG_FOR_LANES (lane, LANES)
+                part[t * LANES + lane] += row[lane] * (lane < columns ? at[t][i * taps->step + lane] : 0.0f);
+        }
     }
     GG_UNROLL for (int64_t t = 0; t < count; t++)
     {
         GG_FOR_LANES (lane, LANES)
             all[t * LANES + lane] = part[t * LANES + lane];
     }
+}
+
+GG_INLINE void multiply_fixed(float *sums, const float *dy, int64_t ldy, const float *x, const gg_taps *taps,
+                              int64_t first, int64_t count, int64_t rows, int64_t columns)
+{
+    int64_t j = 0;
+    for (; j + LANES <= columns; j += LANES)
+        multiply_block(sums, dy + j, ldy, x + j, taps, first, count, rows, LANES);
+    if (j < columns)
+        multiply_block(sums, dy + j, ldy, x + j, taps, first, count, rows, columns - j);
 }
 
 /* Nine sums and a row fill most sets of registers; other numbers of taps go in smaller steps. */
@@ -144,48 +146,69 @@ void GG_KERNEL(total_taps)(float *dw, const float *sums, int64_t taps, bool accu
     }
 }
 
-/* ---- rows taken apart and put together ---- */
+/* ---- rows taken apart and put together, through a row that may be read and written in whole blocks ---- */
 
-GG_INLINE void gather_by(float *target, const float *x, int64_t n, int64_t stride)
+#define COPY(i, to, from) (to)[i] = (from)[i]
+#define ADD(i, to, from) (to)[i] += (from)[i]
+
+GG_APART void copy(float *to, const float *from, int64_t n)
 {
-    for (int64_t i = 0; i < n; i++)
-        target[i] = x[i * stride];
+    GG_OVER_ARRAY(n, COPY, to, from);
 }
 
-void GG_KERNEL(gather)(float *target, const float *x, int64_t n, int64_t stride)
+GG_APART void add(float *to, const float *from, int64_t n)
 {
-    if (stride == 2)
-        gather_by(target, x, n, 2);
-    else
-        gather_by(target, x, n, stride);
+    GG_OVER_ARRAY(n, ADD, to, from);
 }
 
-GG_INLINE void put_pairs(float *x, const float *even, const float *odd, int64_t pairs, bool accumulate)
+/* Whole blocks: what the first part writes beyond its end, the second overwrites. */
+GG_APART void split_pairs(float *target, int64_t part, const float *row)
 {
-    GG_SIMD for (int64_t i = 0; i < pairs; i++)
-    {
-        x[2 * i] = accumulate ? x[2 * i] + even[i] : even[i];
-        x[2 * i + 1] = accumulate ? x[2 * i + 1] + odd[i] : odd[i];
+    for (int64_t i = 0; i < part; i += LANES)
+        GG_FOR_LANES (lane, LANES)
+            target[i + lane] = row[2 * (i + lane)];
+    for (int64_t i = 0; i < part; i += LANES)
+        GG_FOR_LANES (lane, LANES)
+            target[part + i + lane] = row[2 * (i + lane) + 1];
+}
+
+void GG_KERNEL(split_rows)(float *target, int64_t part, const float *x, int64_t ldx, int64_t rows, int64_t columns,
+                           int64_t left, int64_t stride, float *row)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        float *to = target + r * stride * part;
+        copy(row + left, x + r * ldx, columns);
+        if (stride == 2) {
+            split_pairs(to, part, row);
+            continue;
+        }
+        for (int64_t s = 0; s < stride; s++)
+            for (int64_t i = 0; i < part; i++)
+                to[s * part + i] = row[i * stride + s];
     }
 }
 
-static void put_one(float *x, const float *source, int64_t n, int64_t stride, bool accumulate)
+GG_APART void join_pairs(float *row, const float *even, const float *odd, int64_t pairs)
 {
-    for (int64_t i = 0; i < n; i++)
-        x[i * stride] = accumulate ? x[i * stride] + source[i] : source[i];
+    for (int64_t i = 0; i < pairs; i += LANES)
+        GG_FOR_LANES (lane, LANES) {
+            row[2 * (i + lane)] = even[i + lane];
+            row[2 * (i + lane) + 1] = odd[i + lane];
+        }
 }
 
-void GG_KERNEL(interleave)(float *x, const float *source, int64_t lds, int64_t n, int64_t stride, bool accumulate)
+void GG_KERNEL(join_rows)(float *x, int64_t ldx, const float *source, int64_t lds, int64_t part, int64_t rows,
+                          int64_t columns, int64_t stride, bool accumulate, float *row)
 {
-    int64_t done = 0;
-    if (stride == 2) {
-        done = n / 2 * 2;
+    for (int64_t r = 0; r < rows; r++) {
+        const float *from = source + r * lds;
+        if (stride == 2)
+            join_pairs(row, from, from + part, (columns + 1) / 2);
+        for (int64_t j = 0; j < columns && stride != 2; j++)
+            row[j] = from[j % stride * part + j / stride];
         if (accumulate)
-            put_pairs(x, source, source + lds, n / 2, true);
+            add(x + r * ldx, row, columns);
         else
-            put_pairs(x, source, source + lds, n / 2, false);
+            copy(x + r * ldx, row, columns);
     }
-    for (int64_t part = 0; part < stride && done + part < n; part++)
-        put_one(x + done + part, source + part * lds + done / stride, (n - done - part + stride - 1) / stride, stride,
-                accumulate);
 }
