@@ -4,6 +4,7 @@
  * first: a row of results is a sum of few rows, each times one weight. Blocks of LANES results stay in a register
  * while the taps go by; what the last block reads beyond the row is dropped, never stored nor added. */
 #include "kernel_set.h"
+#include "vecmath.h"
 
 /* The weights and rows of up to this many taps are held in registers or at least at constant places. */
 enum { MOST_UNROLLED = 25 };
@@ -80,45 +81,68 @@ void GG_KERNEL(sum_taps)(float *y, int64_t ldy, const float *x, const gg_taps *t
 
 /* ---- sums[t][lane] += dy x[offset[t]], every LANES-th column ---- */
 
-/* Taps [first, first + count) and a block of up to LANES columns, all rows, the sums in registers meanwhile; count is a
- * constant where it is called. Columns beyond the block count as 0 on both sides: 0 times NaN would be NaN. */
-GG_INLINE void multiply_block(float *sums, const float *dy, int64_t ldy, const float *x, const gg_taps *taps,
-                              int64_t first, int64_t count, int64_t rows, int64_t columns)
+/* One row of a block: whole, or the lanes of the mask. Lanes beyond count as 0 on both sides: 0 times NaN would be NaN.
+ */
+GG_INLINE void multiply_row(float *part, const float *dy, const float *x, const int64_t *offsets, int64_t count,
+                            const uint32_t *mask)
 {
-    float part[MOST_UNROLLED * LANES];
-    const float *at[MOST_UNROLLED];
-    float *all = sums + first * LANES;
     GG_UNROLL for (int64_t t = 0; t < count; t++)
     {
-        at[t] = x + taps->offsets[first + t];
-        GG_FOR_LANES (lane, LANES)
-            part[t * LANES + lane] = all[t * LANES + lane];
-    }
-    for (int64_t i = 0; i < rows; i++) {
-        float row[LANES];
-        GG_FOR_LANES (lane, LANES)
-            row[lane] = lane < columns ? dy[i * ldy + lane] : 0.0f;
-        GG_UNROLL for (int64_t t = 0; t < count; t++)
-        {
+        const float *at = x + offsets[t];
+        if (mask == NULL)
             GG_FOR_LANES (lane, LANES)
-                part[t * LANES + lane] += row[lane] * (lane < columns ? at[t][i * taps->step + lane] : 0.0f);
-        }
-    }
-    GG_UNROLL for (int64_t t = 0; t < count; t++)
-    {
-        GG_FOR_LANES (lane, LANES)
-            all[t * LANES + lane] = part[t * LANES + lane];
+                part[t * LANES + lane] += dy[lane] * at[lane];
+        else
+            GG_FOR_LANES (lane, LANES)
+                part[t * LANES + lane] += dy[lane] * vm_float(vm_bits(at[lane]) & mask[lane]);
     }
 }
 
+/* All rows of a block of up to LANES columns, the sums in registers meanwhile; count is a constant where it is called.
+ */
+GG_INLINE void multiply_block(float *sums, const float *dy, int64_t ldy, const float *x, int64_t step,
+                              const int64_t *offsets, int64_t count, int64_t rows, int64_t columns)
+{
+    float part[MOST_UNROLLED * LANES];
+    uint32_t mask[LANES];
+    GG_FOR_LANES (lane, LANES)
+        mask[lane] = lane < columns ? UINT32_MAX : 0;
+    GG_UNROLL for (int64_t t = 0; t < count; t++)
+    {
+        GG_FOR_LANES (lane, LANES)
+            part[t * LANES + lane] = sums[t * LANES + lane];
+    }
+    if (columns == LANES)
+        for (int64_t i = 0; i < rows; i++)
+            multiply_row(part, dy + i * ldy, x + i * step, offsets, count, NULL);
+    else
+        for (int64_t i = 0; i < rows; i++) {
+            float row[LANES];
+            GG_FOR_LANES (lane, LANES)
+                row[lane] = lane < columns ? dy[i * ldy + lane] : 0.0f;
+            multiply_row(part, row, x + i * step, offsets, count, mask);
+        }
+    GG_UNROLL for (int64_t t = 0; t < count; t++)
+    {
+        GG_FOR_LANES (lane, LANES)
+            sums[t * LANES + lane] = part[t * LANES + lane];
+    }
+}
+
+/* Taps [first, first + count). */
 GG_INLINE void multiply_fixed(float *sums, const float *dy, int64_t ldy, const float *x, const gg_taps *taps,
                               int64_t first, int64_t count, int64_t rows, int64_t columns)
 {
-    int64_t j = 0;
+    int64_t offsets[MOST_UNROLLED], j = 0;
+    GG_UNROLL for (int64_t t = 0; t < count; t++)
+    {
+        offsets[t] = taps->offsets[first + t];
+    }
+    sums += first * LANES;
     for (; j + LANES <= columns; j += LANES)
-        multiply_block(sums, dy + j, ldy, x + j, taps, first, count, rows, LANES);
+        multiply_block(sums, dy + j, ldy, x + j, taps->step, offsets, count, rows, LANES);
     if (j < columns)
-        multiply_block(sums, dy + j, ldy, x + j, taps, first, count, rows, columns - j);
+        multiply_block(sums, dy + j, ldy, x + j, taps->step, offsets, count, rows, columns - j);
 }
 
 /* Nine sums and a row fill most sets of registers; other numbers of taps go in smaller steps. */
