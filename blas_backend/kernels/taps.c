@@ -98,6 +98,16 @@ GG_INLINE void multiply_row(float *part, const float *dy, const float *x, const 
     }
 }
 
+/* Rows of a block, filled up with zeros, so many at a time. */
+enum { FILLED_ROWS = 16 };
+
+GG_APART void fill_rows(float *filled, const float *dy, int64_t ldy, int64_t rows, int64_t columns)
+{
+    for (int64_t i = 0; i < rows; i++)
+        GG_FOR_LANES (lane, LANES)
+            filled[i * LANES + lane] = lane < columns ? dy[i * ldy + lane] : 0.0f;
+}
+
 /* All rows of a block of up to LANES columns, the sums in registers meanwhile; count is a constant where it is called.
  */
 GG_INLINE void multiply_block(float *sums, const float *dy, int64_t ldy, const float *x, int64_t step,
@@ -116,11 +126,12 @@ GG_INLINE void multiply_block(float *sums, const float *dy, int64_t ldy, const f
         for (int64_t i = 0; i < rows; i++)
             multiply_row(part, dy + i * ldy, x + i * step, offsets, count, NULL);
     else
-        for (int64_t i = 0; i < rows; i++) {
-            float row[LANES];
-            GG_FOR_LANES (lane, LANES)
-                row[lane] = lane < columns ? dy[i * ldy + lane] : 0.0f;
-            multiply_row(part, row, x + i * step, offsets, count, mask);
+        for (int64_t first = 0; first < rows; first += FILLED_ROWS) {
+            float filled[FILLED_ROWS * LANES];
+            const int64_t some = rows - first < FILLED_ROWS ? rows - first : FILLED_ROWS;
+            fill_rows(filled, dy + first * ldy, ldy, some, columns);
+            for (int64_t i = 0; i < some; i++)
+                multiply_row(part, filled + i * LANES, x + (first + i) * step, offsets, count, mask);
         }
     GG_UNROLL for (int64_t t = 0; t < count; t++)
     {
