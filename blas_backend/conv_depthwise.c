@@ -38,7 +38,7 @@ typedef struct layout {
     int64_t rows;                /* of results: of the set that has most */
     int64_t band;                /* rows of results at a time */
     int64_t buffer, gathered;    /* floats of a band, and of its results before they are put together */
-    int64_t row;                 /* floats of a row on its way into remainders or out of them */
+    int64_t between;             /* floats of the rows on their way into remainders or out of them */
     int64_t sums;                /* floats of the sums of dW */
     int64_t taps;                /* of the kernel */
     int64_t set_count;
@@ -79,7 +79,7 @@ static void cut_into_bands(layout *l, int64_t result_parts, int64_t result_width
     l->buffer = gg_conv_lines(((l->band - 1) * l->step + l->span) * pitch(l) + GG_ROW_SLACK);
     l->gathered = result_parts > 1 ? gg_conv_lines(result_parts * l->band * result_width + GG_ROW_SLACK) : 0;
     const int64_t parts = most(l->parts, result_parts), part = l->parts > 1 ? l->part : result_width;
-    l->row = parts > 1 ? gg_conv_lines(parts * (part + GG_ROW_SLACK)) : 0;
+    l->between = parts > 1 ? gg_conv_lines(GG_ROWS_BETWEEN * parts * (part + GG_ROW_SLACK)) : 0;
 }
 
 /* Reading X: forward and dW. */
@@ -199,7 +199,7 @@ static void lay_out(layout *l, const gg_conv_geometry *g, gg_conv_pass pass)
 
 static int64_t floats_of(const layout *l)
 {
-    return l->buffer + l->gathered + l->row + gg_conv_lines(l->sums);
+    return l->buffer + l->gathered + l->between + gg_conv_lines(l->sums);
 }
 
 static int64_t workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
@@ -229,7 +229,7 @@ typedef struct job {
 
 /* The memory of one thread. */
 typedef struct own {
-    float *buffer, *gathered, *row, *sums;
+    float *buffer, *gathered, *between, *sums;
 } own;
 
 static own own_memory(const job *j, int part)
@@ -237,20 +237,21 @@ static own own_memory(const job *j, int part)
     const layout *l = &j->l;
     float *first = j->call->workspace + part * floats_of(l);
     const own memory = {first, first + l->buffer, first + l->buffer + l->gathered,
-                        first + l->buffer + l->gathered + l->row};
+                        first + l->buffer + l->gathered + l->between};
     memset(memory.buffer, 0, (size_t)l->buffer * sizeof *first); /* zeros beside the rows stay */
-    memset(memory.row, 0, (size_t)l->row * sizeof *first);
+    memset(memory.between, 0, (size_t)l->between * sizeof *first);
     return memory;
 }
 
 /* Rows [begin, end) of the plane, as they lie in the buffer. */
-static void copy_rows(float *target, const float *plane, const layout *l, int64_t begin, int64_t end, float *row)
+static void copy_rows(float *target, const float *plane, const layout *l, int64_t begin, int64_t end, float *between)
 {
     const int64_t first = most(0, -l->left), left = first + l->left;
     const int64_t count = least(l->in_width - first, pitch(l) - left);
     const float *from = plane + begin * l->in_width + first;
     if (l->parts > 1)
-        gg_kernels()->split_rows(target, l->part, from, l->in_width, end - begin, most(count, 0), left, l->parts, row);
+        gg_kernels()->split_rows(target, l->part, from, l->in_width, end - begin, most(count, 0), left, l->parts,
+                                 between);
     else if (count > 0)
         gg_kernels()->copy_rows(target + left, pitch(l), from, l->in_width, end - begin, count);
 }
@@ -263,7 +264,7 @@ static void fill_buffer(const own *memory, const float *plane, const layout *l, 
     const size_t row = (size_t)pitch(l) * sizeof *plane;
     memset(memory->buffer, 0, (size_t)(from - first) * row);
     if (from < to)
-        copy_rows(memory->buffer + (from - first) * pitch(l), plane, l, from, to, memory->row);
+        copy_rows(memory->buffer + (from - first) * pitch(l), plane, l, from, to, memory->between);
     memset(memory->buffer + (to - first) * pitch(l), 0, (size_t)(first + count - to) * row);
 }
 
@@ -318,7 +319,7 @@ static void data_mixed_rows(const job *j, const own *memory, float *dx, const ta
     for (int64_t part = 0; part < parts; part++)
         data_rows(j, memory->gathered + part * ld, width, memory->buffer, &sets[part], weights, rows, false);
     gg_kernels()->join_rows(dx, g->stride_y * g->width, memory->gathered, width, ld, rows, g->width, g->stride_x,
-                            accumulate, memory->row);
+                            accumulate, memory->between);
 }
 
 static void data_band(const job *j, const own *memory, float *plane, const float *weights, int64_t begin, int64_t end,

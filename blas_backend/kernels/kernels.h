@@ -41,6 +41,9 @@ enum { GG_TAP_SUMS = 16 };
 /* Floats that kernels/taps.c reads or writes beyond a row, at most. */
 enum { GG_ROW_SLACK = 16 };
 
+/* Rows that split_rows holds at a time, and join_rows the first of, of stride (part + GG_ROW_SLACK) floats each. */
+enum { GG_ROWS_BETWEEN = 8 };
+
 /* X(constant, name) for every activation. */
 #define GG_ACTIVATION_LIST(X)    \
     X(GG_IDENTITY, identity)     \
@@ -72,8 +75,7 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   split_rows          target[r][p][i] = padded row r of x [i stride + p], p < stride, i < part: `left` zeros, the
  *                       columns of x, zeros; reads and writes up to 15 floats beyond target, clobbering them
  *   join_rows           x[r][i stride + p] = or += source[r lds + p part + i]; reads source up to 15 floats beyond
- *                       (row: GG_ROW_SLACK stride floats more than the longest row, for split_rows 0 but for the
- * columns) */
+ *                       (between: GG_ROWS_BETWEEN rows; 0 for split_rows, which keeps all but the columns so) */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
@@ -119,10 +121,10 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, total_taps, (float *dw, const float *sums, int64_t taps, bool accumulate))                                 \
     X(void, split_rows,                                                                                                \
       (float *target, int64_t part, const float *x, int64_t ldx, int64_t rows, int64_t columns, int64_t left,          \
-       int64_t stride, float *row))                                                                                    \
+       int64_t stride, float *between))                                                                                \
     X(void, join_rows,                                                                                                 \
       (float *x, int64_t ldx, const float *source, int64_t lds, int64_t part, int64_t rows, int64_t columns,           \
-       int64_t stride, bool accumulate, float *row))
+       int64_t stride, bool accumulate, float *between))
 
 #define GG_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
 

@@ -181,7 +181,8 @@ void GG_KERNEL(total_taps)(float *dw, const float *sums, int64_t taps, bool accu
     }
 }
 
-/* ---- rows taken apart and put together, through a row that may be read and written in whole blocks ---- */
+/* ---- rows taken apart and put together, through rows that may be read and written in whole blocks: a few at a time,
+ * for loads that straddle two stores wait until these are done ---- */
 
 #define COPY(i, to, from) (to)[i] = (from)[i]
 #define ADD(i, to, from) (to)[i] += (from)[i]
@@ -207,19 +208,27 @@ GG_APART void split_pairs(float *target, int64_t part, const float *row)
             target[part + i + lane] = row[2 * (i + lane) + 1];
 }
 
-void GG_KERNEL(split_rows)(float *target, int64_t part, const float *x, int64_t ldx, int64_t rows, int64_t columns,
-                           int64_t left, int64_t stride, float *row)
+static void split_row(float *target, int64_t part, const float *row, int64_t stride)
 {
-    for (int64_t r = 0; r < rows; r++) {
-        float *to = target + r * stride * part;
-        copy(row + left, x + r * ldx, columns);
-        if (stride == 2) {
-            split_pairs(to, part, row);
-            continue;
-        }
-        for (int64_t s = 0; s < stride; s++)
-            for (int64_t i = 0; i < part; i++)
-                to[s * part + i] = row[i * stride + s];
+    if (stride == 2) {
+        split_pairs(target, part, row);
+        return;
+    }
+    for (int64_t s = 0; s < stride; s++)
+        for (int64_t i = 0; i < part; i++)
+            target[s * part + i] = row[i * stride + s];
+}
+
+void GG_KERNEL(split_rows)(float *target, int64_t part, const float *x, int64_t ldx, int64_t rows, int64_t columns,
+                           int64_t left, int64_t stride, float *between)
+{
+    const int64_t length = stride * (part + GG_ROW_SLACK);
+    for (int64_t first = 0; first < rows; first += GG_ROWS_BETWEEN) {
+        const int64_t end = rows - first < GG_ROWS_BETWEEN ? rows : first + GG_ROWS_BETWEEN;
+        for (int64_t r = first; r < end; r++)
+            copy(between + (r - first) * length + left, x + r * ldx, columns);
+        for (int64_t r = first; r < end; r++)
+            split_row(target + r * stride * part, part, between + (r - first) * length, stride);
     }
 }
 
@@ -232,18 +241,24 @@ GG_APART void join_pairs(float *row, const float *even, const float *odd, int64_
         }
 }
 
+static void join_row(float *row, const float *source, int64_t part, int64_t columns, int64_t stride)
+{
+    if (stride == 2) {
+        join_pairs(row, source, source + part, (columns + 1) / 2);
+        return;
+    }
+    for (int64_t j = 0; j < columns; j++)
+        row[j] = source[j % stride * part + j / stride];
+}
+
 void GG_KERNEL(join_rows)(float *x, int64_t ldx, const float *source, int64_t lds, int64_t part, int64_t rows,
-                          int64_t columns, int64_t stride, bool accumulate, float *row)
+                          int64_t columns, int64_t stride, bool accumulate, float *between)
 {
     for (int64_t r = 0; r < rows; r++) {
-        const float *from = source + r * lds;
-        if (stride == 2)
-            join_pairs(row, from, from + part, (columns + 1) / 2);
-        for (int64_t j = 0; j < columns && stride != 2; j++)
-            row[j] = from[j % stride * part + j / stride];
+        join_row(between, source + r * lds, part, columns, stride);
         if (accumulate)
-            add(x + r * ldx, row, columns);
+            add(x + r * ldx, between, columns);
         else
-            copy(x + r * ldx, row, columns);
+            copy(x + r * ldx, between, columns);
     }
 }
