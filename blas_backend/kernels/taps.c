@@ -32,7 +32,7 @@ GG_INLINE void sum_block(float *y, int64_t ldy, const float *x, const gg_taps *t
                 sum[lane] += w[t] * at[t][i * taps->step + lane];
         }
         GG_FOR_LANES (lane, LANES)
-            if (lane < columns)
+            if (lane < (int)columns)
                 y[i * ldy + lane] = accumulate ? y[i * ldy + lane] + sum[lane] : sum[lane];
     }
 }
@@ -101,9 +101,9 @@ GG_INLINE void multiply_row(float *part, const float *dy, const float *x, const 
 /* Rows of a block, filled up with zeros, so many at a time. */
 enum { FILLED_ROWS = 16 };
 
-GG_APART void fill_rows(float *filled, const float *dy, int64_t ldy, int64_t rows, int64_t columns)
+GG_APART void fill_rows(float *filled, const float *dy, int64_t ldy, int rows, int columns)
 {
-    for (int64_t i = 0; i < rows; i++)
+    for (int i = 0; i < rows; i++)
         GG_FOR_LANES (lane, LANES)
             filled[i * LANES + lane] = lane < columns ? dy[i * ldy + lane] : 0.0f;
 }
@@ -116,7 +116,7 @@ GG_INLINE void multiply_block(float *sums, const float *dy, int64_t ldy, const f
     float part[MOST_UNROLLED * LANES];
     uint32_t mask[LANES];
     GG_FOR_LANES (lane, LANES)
-        mask[lane] = lane < columns ? UINT32_MAX : 0;
+        mask[lane] = lane < (int)columns ? UINT32_MAX : 0;
     GG_UNROLL for (int64_t t = 0; t < count; t++)
     {
         GG_FOR_LANES (lane, LANES)
@@ -129,7 +129,7 @@ GG_INLINE void multiply_block(float *sums, const float *dy, int64_t ldy, const f
         for (int64_t first = 0; first < rows; first += FILLED_ROWS) {
             float filled[FILLED_ROWS * LANES];
             const int64_t some = rows - first < FILLED_ROWS ? rows - first : FILLED_ROWS;
-            fill_rows(filled, dy + first * ldy, ldy, some, columns);
+            fill_rows(filled, dy + first * ldy, ldy, (int)some, (int)columns);
             for (int64_t i = 0; i < some; i++)
                 multiply_row(part, filled + i * LANES, x + (first + i) * step, offsets, count, mask);
         }
