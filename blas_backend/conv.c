@@ -27,7 +27,8 @@ static const char *const names[GG_CONV_ALGORITHM_COUNT] = {
 };
 
 static const gg_conv_method *const methods[GG_CONV_ALGORITHM_COUNT] = {
-    [GG_CONV_IM2COL] = &gg_conv_im2col,
+    [GG_CONV_IM2COL] = &gg_conv_im2col,       [GG_CONV_TILED] = &gg_conv_tiled,
+    [GG_CONV_POINTWISE] = &gg_conv_pointwise, [GG_CONV_SHIFTED] = &gg_conv_shifted,
     [GG_CONV_DEPTHWISE] = &gg_conv_depthwise,
 };
 
@@ -274,4 +275,34 @@ void gg_conv_finish(const gg_conv_call *call, int64_t image, int64_t filter, int
         memcpy(call->preactivation + offset, y, (size_t)(end - begin) * sizeof *y);
     if (call->activation != GG_IDENTITY)
         gg_kernels()->forward[call->activation](y, y, end - begin, call->alpha);
+}
+
+typedef struct transpose_job {
+    float *transposed;
+    const gg_conv_call *call;
+} transpose_job;
+
+/* Rows [begin, end) of all groups' W^T, counted through. */
+static void transpose_rows(void *context, int64_t begin, int64_t end)
+{
+    const transpose_job *job = context;
+    const gg_conv_geometry *g = &job->call->g;
+    for (int64_t row = begin; row < end;) {
+        const int64_t group = row / g->depth, first = row % g->depth;
+        const int64_t rows = end - row < g->depth - first ? end - row : g->depth - first;
+        const int64_t offset = group * g->group_filters * g->depth;
+        gg_kernels()->transpose(job->transposed + offset + first * g->group_filters, g->group_filters,
+                                job->call->w + offset + first, g->depth, g->group_filters, rows);
+        row += rows;
+    }
+}
+
+/* Floats of W below which a second thread does not pay. */
+enum { TRANSPOSE_GRAIN = 8192 };
+
+void gg_conv_transpose_weights(float *transposed, const gg_conv_call *call)
+{
+    const gg_conv_geometry *g = &call->g;
+    gg_parallel_for(g->groups * g->depth, TRANSPOSE_GRAIN / g->group_filters + 1, 16, transpose_rows,
+                    &(transpose_job){transposed, call});
 }

@@ -4,6 +4,7 @@
 #define GG_CONV_METHOD_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 #include <gemmgrad/conv.h>
@@ -58,6 +59,15 @@ gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass,
 
 /* Bias and activation on pixels [begin, end) of one plane of Y, while they are in cache. */
 void gg_conv_finish(const gg_conv_call *call, int64_t image, int64_t filter, int64_t begin, int64_t end);
+
+/* Whether that does anything. */
+static inline bool gg_conv_has_finish(const gg_conv_call *call)
+{
+    return call->bias != NULL || call->activation != GG_IDENTITY || call->preactivation != NULL;
+}
+
+/* W^T of all groups, [group][depth][filters of the group], by all threads. */
+void gg_conv_transpose_weights(float *transposed, const gg_conv_call *call);
 
 /* Floats rounded up to whole cache lines, so that parts of a workspace do not share one. */
 static inline int64_t gg_conv_lines(int64_t floats)

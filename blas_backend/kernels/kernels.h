@@ -44,6 +44,18 @@ enum { GG_ROW_SLACK = 16 };
 /* Rows that split_rows holds at a time, and join_rows the first of, of stride (part + GG_ROW_SLACK) floats each. */
 enum { GG_ROWS_BETWEEN = 8 };
 
+/* Rows of the matrix of columns: `count` of them from row `first` on, row c taps + t being tap t of channel c, which
+ * starts offsets[t] floats into the channel's planes. */
+typedef struct gg_tap_rows {
+    int64_t first, count, taps, channel_floats;
+    const int64_t *offsets;
+} gg_tap_rows;
+
+/* Pixels that lie one after the other, in the columns as in the planes. */
+typedef struct gg_pixel_run {
+    int64_t offset, length;
+} gg_pixel_run;
+
 /* X(constant, name) for every activation. */
 #define GG_ACTIVATION_LIST(X)    \
     X(GG_IDENTITY, identity)     \
@@ -75,7 +87,11 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   split_rows          target[r][p][i] = padded row r of x [i stride + p], p < stride, i < part: `left` zeros, the
  *                       columns of x, zeros; reads and writes up to 15 floats beyond target, clobbering them
  *   join_rows           x[r][i stride + p] = or += source[r lds + p part + i]; reads source up to 15 floats beyond
- *                       (between: GG_ROWS_BETWEEN rows; 0 for split_rows, which keeps all but the columns so) */
+ *                       (between: GG_ROWS_BETWEEN rows; 0 for split_rows, which keeps all but the columns so)
+ *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
+ *                       target and each run of source are touched
+ *   add_columns         the runs of tap row r += source[r]
+ *   take_every          target[i] = source[i stride]; put_every: the other way round, = or += */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
@@ -124,7 +140,15 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
        int64_t stride, float *between))                                                                                \
     X(void, join_rows,                                                                                                 \
       (float *x, int64_t ldx, const float *source, int64_t lds, int64_t part, int64_t rows, int64_t columns,           \
-       int64_t stride, bool accumulate, float *between))
+       int64_t stride, bool accumulate, float *between))                                                               \
+    X(void, copy_columns,                                                                                              \
+      (float *target, int64_t ld, const float *source, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
+       int64_t run_count))                                                                                             \
+    X(void, add_columns,                                                                                               \
+      (float *target, const float *source, int64_t ld, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
+       int64_t run_count))                                                                                             \
+    X(void, take_every, (float *target, const float *source, int64_t n, int64_t stride))                               \
+    X(void, put_every, (float *target, const float *source, int64_t n, int64_t stride, bool accumulate))
 
 #define GG_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
 

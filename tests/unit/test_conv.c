@@ -68,91 +68,124 @@ START_TEST(every_algorithm_equals_plain_loops)
 }
 END_TEST
 
-/* A group for each channel, planes of one row of blocks up to several bands, all kinds of kernels. */
-static gg_conv_shape draw_depthwise(uint64_t *state)
-{
-    static const int64_t channels[] = {1, 2, 3, 5, 8}, sizes[] = {1, 7, 14, 15, 16, 17, 29, 33, 56, 112};
-    gg_conv_shape s = {.batch = draw(state, 1, 2)};
-    s.groups = s.channels = channels[draw(state, 0, 4)];
-    s.filters = s.groups * (draw(state, 0, 3) > 0 ? 1 : draw(state, 2, 3));
-    const int64_t usual = draw(state, 0, 3);
-    s.kernel_height = usual < 2 ? 3 : usual == 2 ? 5 : draw(state, 1, 7);
-    s.kernel_width = usual < 2 ? 3 : usual == 2 ? 5 : draw(state, 1, 7);
-    s.stride_y = usual == 0 ? 1 : usual < 3 ? 2 : draw(state, 1, 4);
-    s.stride_x = usual == 0 ? 1 : usual < 3 ? 2 : draw(state, 1, 4);
-    s.dilation_y = usual < 3 ? 1 : draw(state, 1, 3);
-    s.dilation_x = usual < 3 ? 1 : draw(state, 1, 3);
-    s.pad_top = draw(state, 0, 4);
-    s.pad_bottom = draw(state, 0, 4);
-    s.pad_left = draw(state, 0, 4);
-    s.pad_right = draw(state, 0, 4);
-    const int64_t rows = s.dilation_y * (s.kernel_height - 1) + 1, columns = s.dilation_x * (s.kernel_width - 1) + 1;
-    s.height = sizes[draw(state, 0, 9)];
-    s.width = sizes[draw(state, 0, 9)];
-    s.height = s.height + s.pad_top + s.pad_bottom < rows ? rows : s.height;
-    s.width = s.width + s.pad_left + s.pad_right < columns ? columns : s.width;
-    return s;
-}
+/* Shapes of networks, small: kernels of one tap, strides, sizes beyond the blocks of pixels, depth and filters. */
+static const gg_conv_shape usual[] = {
+    {.batch = 3, .channels = 64, .height = 14, .width = 14, .filters = 96, .kernel_height = 1, .kernel_width = 1},
+    {.batch = 1, .channels = 17, .height = 33, .width = 29, .filters = 19, .kernel_height = 1, .kernel_width = 1},
+    {.batch = 4, .channels = 130, .height = 7, .width = 7, .filters = 65, .kernel_height = 1, .kernel_width = 1},
+    {.batch = 2,
+     .channels = 12,
+     .height = 9,
+     .width = 9,
+     .filters = 8,
+     .kernel_height = 1,
+     .kernel_width = 1,
+     .groups = 4},
+    {.batch = 5,
+     .channels = 20,
+     .height = 14,
+     .width = 14,
+     .filters = 24,
+     .kernel_height = 1,
+     .kernel_width = 1,
+     .stride_y = 2,
+     .stride_x = 2},
+    {.batch = 2,
+     .channels = 3,
+     .height = 45,
+     .width = 45,
+     .filters = 16,
+     .kernel_height = 7,
+     .kernel_width = 7,
+     .stride_y = 2,
+     .stride_x = 2,
+     .pad_top = 3,
+     .pad_bottom = 3,
+     .pad_left = 3,
+     .pad_right = 3},
+    {.batch = 3,
+     .channels = 17,
+     .height = 33,
+     .width = 29,
+     .filters = 33,
+     .kernel_height = 3,
+     .kernel_width = 3,
+     .stride_y = 2,
+     .stride_x = 2,
+     .pad_top = 1,
+     .pad_bottom = 1,
+     .pad_left = 1,
+     .pad_right = 1},
+    {.batch = 17,
+     .channels = 40,
+     .height = 7,
+     .width = 7,
+     .filters = 130,
+     .kernel_height = 3,
+     .kernel_width = 3,
+     .pad_top = 1,
+     .pad_bottom = 1,
+     .pad_left = 1,
+     .pad_right = 1},
+    {.batch = 2,
+     .channels = 65,
+     .height = 28,
+     .width = 28,
+     .filters = 64,
+     .kernel_height = 3,
+     .kernel_width = 3,
+     .pad_top = 1,
+     .pad_bottom = 1,
+     .pad_left = 1,
+     .pad_right = 1},
+    {.batch = 1,
+     .channels = 64,
+     .height = 1,
+     .width = 300,
+     .filters = 70,
+     .kernel_height = 1,
+     .kernel_width = 3,
+     .pad_left = 1,
+     .pad_right = 1},
+    {.batch = 2,
+     .channels = 5,
+     .height = 1,
+     .width = 1,
+     .filters = 7,
+     .kernel_height = 3,
+     .kernel_width = 3,
+     .pad_top = 1,
+     .pad_bottom = 1,
+     .pad_left = 1,
+     .pad_right = 1},
+    {.batch = 2, .channels = 4, .height = 300, .width = 1, .filters = 6, .kernel_height = 1, .kernel_width = 1},
+    {.batch = 2,
+     .channels = 3,
+     .height = 18,
+     .width = 18,
+     .filters = 4,
+     .kernel_height = 17,
+     .kernel_width = 17,
+     .pad_top = 2,
+     .pad_right = 3},
+    {.batch = 2,
+     .channels = 256,
+     .height = 6,
+     .width = 6,
+     .filters = 300,
+     .kernel_height = 3,
+     .kernel_width = 3,
+     .stride_y = 2,
+     .stride_x = 1},
+};
 
-START_TEST(depthwise_equals_plain_loops)
+START_TEST(shapes_of_networks_equal_plain_loops)
 {
-    uint64_t state = 20261126;
-    for (int i = 0; i < SHAPES; i++) {
-        const gg_conv_shape s = draw_depthwise(&state);
-        ck_assert_int_eq(gg_set_threads(1 + i % 3), GG_OK);
-        for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++)
-            ck_assert(gg_conv_can(GG_CONV_DEPTHWISE, pass, &s));
-        const conv_case c = conv_case_new(&s, i % 2 == 1, (uint64_t)i * 100 + 1);
-        conv_case_check(&c, GG_CONV_DEPTHWISE, winograd_bound);
-        support_release();
-    }
-}
-END_TEST
-
-/* What is NaN by plain loops, and nothing else, is NaN by the algorithm, whatever its workspace held before. */
-static void check_nan(const char *what, const float *actual, const double *expected, int64_t n, const gg_conv_shape *s)
-{
-    for (int64_t i = 0; i < n; i++)
-        if (!isnan(actual[i]) != !isnan(expected[i]))
-            ck_abort_msg("%s[%lld] is %g, by plain loops %g, %s", what, (long long)i, (double)actual[i], expected[i],
-                         conv_case_name(s));
-}
-
-static float *workspace_of_nan(int64_t *floats, gg_conv_pass pass, const gg_conv_shape *s, const gg_conv_options *o)
-{
-    ck_assert_int_eq(gg_conv_workspace(floats, pass, s, o), GG_OK);
-    float *work = support_floats(*floats);
-    for (int64_t i = 0; i < *floats; i++)
-        work[i] = NAN;
-    return work;
-}
-
-START_TEST(depthwise_spreads_no_nan)
-{
-    const gg_conv_options o = {.algorithm = GG_CONV_DEPTHWISE};
-    uint64_t state = 5;
-    for (int i = 0; i < SHAPES; i++) {
-        const gg_conv_shape s = draw_depthwise(&state);
-        conv_case c = conv_case_new(&s, false, (uint64_t)i);
-        c.x[draw(&state, 0, c.x_floats - 1)] = NAN;
-        double *x = support_widen(c.x, c.x_floats), *w = support_widen(c.w, c.w_floats);
-        float *y = support_floats(c.y_floats), *dx = support_floats(c.x_floats), *dw = support_floats(c.w_floats);
-        int64_t floats;
-        reference_conv_forward(c.y, x, w, NULL, &s);
-        float *work = workspace_of_nan(&floats, GG_CONV_FORWARD, &s, &o);
-        ck_assert_int_eq(gg_conv_forward(y, c.x, c.w, NULL, &s, &o, work, floats), GG_OK);
-        check_nan("y", y, c.y, c.y_floats, &s);
-        reference_conv_backward(NULL, c.dw, NULL, support_widen(c.dy, c.y_floats), x, w, &s, false, false);
-        work = workspace_of_nan(&floats, GG_CONV_BACKWARD_WEIGHTS, &s, &o);
-        ck_assert_int_eq(gg_conv_backward_weights(dw, NULL, c.dy, c.x, &s, &o, work, floats), GG_OK);
-        check_nan("dw", dw, c.dw, c.w_floats, &s);
-        c.dy[draw(&state, 0, c.y_floats - 1)] = NAN;
-        reference_conv_backward(c.dx, NULL, NULL, support_widen(c.dy, c.y_floats), x, w, &s, false, false);
-        work = workspace_of_nan(&floats, GG_CONV_BACKWARD_DATA, &s, &o);
-        ck_assert_int_eq(gg_conv_backward_data(dx, c.dy, c.w, &s, &o, work, floats), GG_OK);
-        check_nan("dx", dx, c.dx, c.x_floats, &s);
-        support_release();
-    }
+    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
+        for (int threads = 1; threads <= 3; threads++) {
+            ck_assert_int_eq(gg_set_threads(threads), GG_OK);
+            check_all(&usual[i], threads == 2, i * 10 + (uint64_t)threads);
+        }
 }
 END_TEST
 
@@ -190,7 +223,6 @@ END_TEST
 static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, every_algorithm_equals_plain_loops);
-    tcase_add_test(tests, depthwise_equals_plain_loops);
-    tcase_add_test(tests, depthwise_spreads_no_nan);
+    tcase_add_test(tests, shapes_of_networks_equal_plain_loops);
     tcase_add_test(tests, col2im_is_the_adjoint_of_im2col);
 }
