@@ -58,6 +58,8 @@ const bench_series *bench_result_alternative(double *ratio, const bench_result *
             chosen = series;
             continue;
         }
+        if (strcmp(result->line->kind->variants[series->variant].name, result->label) == 0)
+            continue; /* what was chosen, by its name */
         const double here =
             chosen != NULL ? bench_paired_ratio(series->real, chosen->real, chosen->count) : (double)NAN;
         if (here < *ratio || (best == NULL && isfinite(here))) {

@@ -258,8 +258,9 @@ class Comparison(ProgramTest):
         compare = load_compare()
         results = {"gemmgrad": [], "kernel": []}
         for name, times in (("gemmgrad", (1.0, 1.0)), ("kernel", (2.0, 8.0))):
-            results[name] = [{"benchmarks": [{"run_name": case, "aggregate_name": "median", "real_time": time, "way": "w"}
-                                             for case, time in zip("ab", times)]}] * 3
+            entries = [{"run_name": case, "aggregate_name": "median", "real_time": time, "way": "w"}
+                       for case, time in zip("ab", times)]
+            results[name] = [{"benchmarks": entries}] * 3
         pairs = (("a", "a"), ("b", "b"))
         mean = compare.judge(compare.Case("mean", pairs, 4.0), results, ["kernel"])
         self.assertAlmostEqual(mean["ratio"], 4.0)

@@ -7,6 +7,7 @@
 #include <gemmgrad/backend.h>
 
 #include "conv_case.h"
+#include "isa.h"
 #include "reference_conv.h"
 #include "support.h"
 
@@ -46,7 +47,7 @@ static gg_conv_shape draw_depthwise(uint64_t *state)
 START_TEST(depthwise_equals_plain_loops)
 {
     uint64_t state = 20261126;
-    for (int i = 0; i < SHAPES; i++) {
+    for (int i = 0; use_isa(_i) && i < SHAPES; i++) {
         const gg_conv_shape s = draw_depthwise(&state);
         ck_assert_int_eq(gg_set_threads(1 + i % 3), GG_OK);
         for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++)
@@ -80,7 +81,7 @@ START_TEST(depthwise_spreads_no_nan)
 {
     const gg_conv_options o = {.algorithm = GG_CONV_DEPTHWISE};
     uint64_t state = 5;
-    for (int i = 0; i < SHAPES; i++) {
+    for (int i = 0; use_isa(_i) && i < SHAPES; i++) {
         const gg_conv_shape s = draw_depthwise(&state);
         conv_case c = conv_case_new(&s, false, (uint64_t)i);
         c.x[draw(&state, 0, c.x_floats - 1)] = NAN;
@@ -107,6 +108,6 @@ END_TEST
 
 static void add_tests(TCase *tests)
 {
-    tcase_add_test(tests, depthwise_equals_plain_loops);
-    tcase_add_test(tests, depthwise_spreads_no_nan);
+    tcase_add_loop_test(tests, depthwise_equals_plain_loops, 0, ISA_COUNT);
+    tcase_add_loop_test(tests, depthwise_spreads_no_nan, 0, ISA_COUNT);
 }
