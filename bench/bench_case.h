@@ -52,6 +52,8 @@ typedef struct bench_work {
     int64_t workspace_floats;
     char label[BENCH_LABEL_BYTES]; /* what the library chose for the first variant; "" where it has no choice */
     int32_t *labels;
+    float *space; /* workspace of the lapack room */
+    int64_t space_bytes;
     gg_model *model;
     gg_value loss;
     gg_optimizer *optimizer;
@@ -67,7 +69,8 @@ struct bench_kind {
     const char *name;
     const char *const *options;                  /* their names, NULL-terminated; NULL: the kind has none */
     bench_variant variants[BENCH_MOST_VARIANTS]; /* the first one without run ends the list */
-    bool has_raw;                                /* open lists raw products */
+    bool has_raw;                                /* open lists raw products, or there is: */
+    gg_status (*raw)(bench_work *work);          /* the raw calls; NULL: the products listed */
     bool chooses; /* the first variant leaves to the library which of the others to be: they stand on its row */
     bool (*has)(const bench_case *line, int variant);  /* NULL: every case has every variant */
     bool (*too_long)(const bench_case *line);          /* for --quick; NULL: never */
@@ -114,6 +117,9 @@ extern const bench_kind bench_forward, bench_dx, bench_dw;                  /* b
 extern const bench_kind bench_activation, bench_activation_gradient;        /* bench_kinds_elementwise.c */
 extern const bench_kind bench_softmax, bench_cross_entropy, bench_sum_rows; /* bench_kinds_elementwise.c */
 extern const bench_kind bench_optimizer;                                    /* bench_kinds_elementwise.c */
+extern const bench_kind bench_lu_solve, bench_cholesky_solve;               /* bench_kinds_lapack.c */
+extern const bench_kind bench_qr, bench_least_squares;                      /* bench_kinds_lapack.c */
+extern const bench_kind bench_symmetric_eigen, bench_svd;                   /* bench_kinds_lapack.c */
 extern const bench_kind bench_affine;                                       /* bench_kinds_network.c */
 extern const bench_kind bench_network;                                      /* bench_kinds_network.c */
 extern const bench_kind bench_conv, bench_depthwise;                        /* bench_kinds_conv.c */
