@@ -15,8 +15,8 @@
 enum {
     BENCH_MOST_SIZES = 8,
     BENCH_MOST_VARIANTS = 8, /* of a kind; the raw calls come on top */
-    BENCH_MOST_PRODUCTS = 16,
-    BENCH_MOST_BUFFERS = 80,
+    BENCH_MOST_PRODUCTS = 32,
+    BENCH_MOST_BUFFERS = 160,
     BENCH_NAME_BYTES = 96,
     BENCH_LABEL_BYTES = 64
 };
@@ -55,7 +55,7 @@ typedef struct bench_work {
     float *space; /* workspace of the lapack room */
     int64_t space_bytes;
     gg_model *model;
-    gg_value loss;
+    gg_value loss, input, targets;
     gg_optimizer *optimizer;
 } bench_work;
 
@@ -124,6 +124,7 @@ extern const bench_kind bench_symmetric_eigen, bench_svd;                   /* b
 extern const bench_kind bench_affine;                                       /* bench_kinds_network.c */
 extern const bench_kind bench_network;                                      /* bench_kinds_network.c */
 extern const bench_kind bench_conv, bench_depthwise;                        /* bench_kinds_conv.c */
+extern const bench_kind bench_convnet;                                      /* bench_kinds_convnet.c */
 
 /* Options of the products: which operands are stored transposed; how a weight is stored. */
 enum { BENCH_NN, BENCH_NT, BENCH_TN, BENCH_TT };
@@ -138,5 +139,8 @@ enum { BENCH_CONV_FORWARD, BENCH_CONV_DX, BENCH_CONV_DW, BENCH_CONV_BOTH, BENCH_
 
 /* Options of bench_network: the activation of the hidden layers and the optimiser. */
 enum { BENCH_RELU_SGD, BENCH_RELU_ADAM, BENCH_SIGMOID_SGD };
+
+/* Options of bench_convnet: the network and its optimiser. */
+enum { BENCH_MNIST_ADAM, BENCH_VGG_MOMENTUM };
 
 #endif

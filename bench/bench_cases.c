@@ -34,6 +34,7 @@
 #define DEPTHWISE(...) \
     DEPTHWISE_PASS(FORWARD, 16, __VA_ARGS__), DEPTHWISE_PASS(DX, 16, __VA_ARGS__), \
         DEPTHWISE_PASS(DW, 16, __VA_ARGS__), DEPTHWISE_PASS(BOTH, 16, __VA_ARGS__)
+#define CONVNET(option, batch) {"training", "training steps", &bench_convnet, BENCH_##option, {batch}}
 #define NETWORK(option, ...) {"training", "training steps", &bench_network, BENCH_##option, {__VA_ARGS__}}
 /* clang-format on */
 
@@ -496,6 +497,8 @@ static const bench_case cases[] = {
     NETWORK(SIGMOID_SGD, 30, 2, 10, 3),
     NETWORK(RELU_SGD, 128, 784, 512, 512, 10),
     NETWORK(RELU_ADAM, 128, 784, 512, 512, 10),
+    CONVNET(MNIST_ADAM, 64),
+    CONVNET(VGG_MOMENTUM, 32),
 };
 
 const bench_case *bench_cases(int *count)

@@ -1,4 +1,5 @@
-/* plot.c - the picture of a training: loss and accuracy over the epochs, and what the network makes of the plane. */
+/* plot.c - the picture of a training: loss and accuracy over the epochs, what the network makes of the plane, and of
+ * images its first filters and what it misreads. */
 #include "plot.h"
 
 #include <inttypes.h>
@@ -9,6 +10,7 @@
 #include "gnuplot.h"
 #include "outputs.h"
 #include "plane.h"
+#include "sheet.h"
 
 gg_status gg_plot_check(void)
 {
@@ -120,22 +122,34 @@ static gg_status write_script(FILE *script, const char *terminal, const char *fi
 {
     int64_t count = 0;
     const gg_epoch_result *history = gg_trainer_history(run->trainer, &count);
-    const bool plane = gg_plane_possible(run);
+    const bool plane = gg_plane_possible(run), images = gg_sheet_possible(run);
     gg_status status = GG_OK;
     double reach = 1.0;
-    fprintf(script, "set terminal %s size %s font 'sans,11' background rgb 'white'\nset output ", terminal,
-            plane ? "1200,620" : "1200,480");
+    gg_sheet sheet;
+    fprintf(script, "set encoding utf8\nset terminal %s size %s font 'sans,11' background rgb 'white'\nset output ",
+            terminal,
+            plane    ? "1200,620"
+            : images ? "1200,860"
+                     : "1200,480");
     fputs(file, script);
     fputc('\n', script);
     fputs(STYLE, script);
     write_history(script, history, count);
     if (plane)
         status = gg_plane_write(script, &reach, run);
+    else if (images)
+        status = gg_sheet_write(script, &sheet, run);
+    if (status != GG_OK)
+        return status;
     write_title(script, run, history, count);
     if (plane) {
         write_regions(script, reach, run->data.classes);
         write_curves(script, history, count, "set origin 0.53,0.47\nset size 0.46,0.46",
                      "set origin 0.53,0\nset size 0.46,0.46");
+    } else if (images) {
+        write_curves(script, history, count, "set origin 0,0.5\nset size 0.5,0.44",
+                     "set origin 0.5,0.5\nset size 0.5,0.44");
+        gg_sheet_plot(script, &sheet);
     } else {
         write_curves(script, history, count, "set origin 0,0\nset size 0.5,0.92",
                      "set origin 0.5,0\nset size 0.5,0.92");

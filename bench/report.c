@@ -83,8 +83,9 @@ static void print_method(FILE *out)
 {
     fputs("Rates are of training steps alone (forward, backward, optimiser), without evaluation and drawing.\n"
           "GFLOP/s count the network's products by formula: a layer d to e costs d*e multiply-adds each for Y = X W,\n"
-          "dW = X^T dY and, but in the first layer, dX = dY W^T. The share through cblas_sgemm is what its only\n"
-          "caller counted, divided by that formula.\n",
+          "dW = X^T dY and, but in the first layer, dX = dY W^T; a convolution as many for each output pixel, d being\n"
+          "the taps times the channels. The share through cblas_sgemm is what its only caller counted, divided by\n"
+          "that formula: Winograd's algorithm for convolutions does with fewer, others round up.\n",
           out);
 }
 

@@ -7,8 +7,12 @@ enum { TRAIN_COUNT = 30000, TEST_COUNT = 5000, PIXELS = GG_DIGITS_PIXELS, TRAIN_
 gg_status gg_digits_load(gg_task_data *out, const char *path)
 {
     (void)path;
-    *out = (gg_task_data){
-        .train_count = TRAIN_COUNT, .test_count = TEST_COUNT, .features = PIXELS, .classes = GG_DIGITS_CLASSES};
+    *out = (gg_task_data){.train_count = TRAIN_COUNT,
+                          .test_count = TEST_COUNT,
+                          .features = PIXELS,
+                          .height = GG_DIGITS_HEIGHT,
+                          .width = GG_DIGITS_WIDTH,
+                          .classes = GG_DIGITS_CLASSES};
     gg_status status = gg_task_data_allocate(out);
     if (status == GG_OK)
         status = gg_digits_draw(out->train_x, out->train_labels, TRAIN_COUNT, TRAIN_SEED);

@@ -46,7 +46,7 @@ static gg_status find_folder(char folder[PATH_BYTES], const char *path)
     return GG_OK;
 }
 
-gg_status gg_mnist_mlp_load(gg_task_data *out, const char *path)
+gg_status gg_mnist_read(gg_task_data *out, const char *path)
 {
     char folder[PATH_BYTES];
     gg_mnist mnist;
@@ -62,6 +62,8 @@ gg_status gg_mnist_mlp_load(gg_task_data *out, const char *path)
                           .train_count = mnist.train_count,
                           .test_count = mnist.test_count,
                           .features = mnist.height * mnist.width,
+                          .height = mnist.height,
+                          .width = mnist.width,
                           .classes = CLASSES};
     return GG_OK;
 }

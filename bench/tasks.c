@@ -4,6 +4,11 @@
 #include <stddef.h>
 #include <string.h>
 
+#define CONVOLUTION \
+    .batch = 64, .rate = 2e-3, .optimizer = {.kind = GG_ADAM}, .warmup_epochs = 0.25, .decay_epochs = 1, .decay = 0.45f
+#define RESIDUAL \
+    .batch = 64, .rate = 3e-3, .optimizer = {.kind = GG_ADAM}, .warmup_epochs = 0.25, .decay_epochs = 1, .decay = 0.4f
+
 const gg_task gg_tasks[] = {
     {.name = "spiral",
      .about = "three arms of a spiral, 2-10-3 with sigmoid, SGD: the first network of Deep Learning from Scratch 2",
@@ -26,7 +31,7 @@ const gg_task gg_tasks[] = {
      .decay = 0.75f},
     {.name = "mnist-mlp",
      .about = "MNIST from its four IDX files (--data FOLDER), 784-512-512-10 with ReLU and dropout, AdamW",
-     .load = gg_mnist_mlp_load,
+     .load = gg_mnist_read,
      .build = gg_mnist_mlp_build,
      .reads_files = true,
      .epochs = 10,
@@ -36,6 +41,32 @@ const gg_task gg_tasks[] = {
      .warmup_epochs = 0.25,
      .decay_epochs = 1,
      .decay = 0.7f},
+    {.name = "digits-cnn",
+     .about = "the digits of the program by convolution: 32 and 64 filters of 3x3, two pools, 128-10, Adam",
+     .load = gg_digits_load,
+     .build = gg_cnn_build,
+     .epochs = 3,
+     CONVOLUTION},
+    {.name = "mnist-cnn",
+     .about = "MNIST (--data FOLDER) by convolution: 32 and 64 filters of 3x3, two pools, 128-10, Adam",
+     .load = gg_mnist_read,
+     .build = gg_cnn_build,
+     .reads_files = true,
+     .epochs = 5,
+     CONVOLUTION},
+    {.name = "digits-resnet",
+     .about = "the digits of the program, three residual blocks with batch normalisation, Adam",
+     .load = gg_digits_load,
+     .build = gg_resnet_build,
+     .epochs = 3,
+     RESIDUAL},
+    {.name = "mnist-resnet",
+     .about = "MNIST (--data FOLDER), three residual blocks with batch normalisation, Adam",
+     .load = gg_mnist_read,
+     .build = gg_resnet_build,
+     .reads_files = true,
+     .epochs = 5,
+     RESIDUAL},
 };
 const int gg_task_count = sizeof gg_tasks / sizeof *gg_tasks;
 

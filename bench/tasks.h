@@ -16,6 +16,7 @@ typedef struct gg_task_data {
     float *train_x, *test_x;
     int32_t *train_labels, *test_labels;
     int64_t train_count, test_count, features;
+    int64_t height, width; /* of images of one channel, pixels from 0 to 1; 0: they are none */
     int classes;
 } gg_task_data;
 
@@ -58,7 +59,11 @@ gg_status gg_spiral_load(gg_task_data *out, const char *path);
 gg_status gg_spiral_build(gg_network *out, const gg_task_data *data, uint64_t seed);
 gg_status gg_digits_load(gg_task_data *out, const char *path);
 gg_status gg_digits_build(gg_network *out, const gg_task_data *data, uint64_t seed);
-gg_status gg_mnist_mlp_load(gg_task_data *out, const char *path);
+gg_status gg_mnist_read(gg_task_data *out, const char *path);
 gg_status gg_mnist_mlp_build(gg_network *out, const gg_task_data *data, uint64_t seed);
+
+/* task_cnn.c, task_resnet.c: for images of any source */
+gg_status gg_cnn_build(gg_network *out, const gg_task_data *data, uint64_t seed);
+gg_status gg_resnet_build(gg_network *out, const gg_task_data *data, uint64_t seed);
 
 #endif

@@ -26,7 +26,7 @@ static const char USAGE[] =
     "  --json FILE       write the figures as one JSON object; - is standard output\n"
     "  --save FILE       write a checkpoint at the end, also after Ctrl-C\n"
     "  --resume FILE     go on from a checkpoint\n"
-    "  --plot FILE.png   draw loss and accuracy, for spiral also the regions (needs gnuplot)\n"
+    "  --plot FILE.png   draw loss and accuracy; also the spiral's regions, or images misread (needs gnuplot)\n"
     "  --help            this text\n"
     "\n"
     "Ctrl-C ends after the present step and keeps what was reached; a second one kills. A run stopped and resumed\n"
@@ -77,8 +77,8 @@ static int explain(void)
     fputs(USAGE, stdout);
     for (int i = 0; i < gg_task_count; i++) {
         const gg_task *t = &gg_tasks[i];
-        printf("  %-11s%s\n", t->name, t->about);
-        printf("  %-11s(%" PRId64 " epochs, batch %" PRId64 ", rate %g)\n", "", t->epochs, t->batch, t->rate);
+        printf("  %-15s%s\n", t->name, t->about);
+        printf("  %-15s(%" PRId64 " epochs, batch %" PRId64 ", rate %g)\n", "", t->epochs, t->batch, t->rate);
     }
     return GG_EXIT_DONE;
 }

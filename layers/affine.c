@@ -9,8 +9,6 @@
  *   dL/db_j  = sum_r dL/dz_rj                                       db = sum of the rows of dZ
  *
  * Source: Deep Learning from Scratch, chapter 5.6; f is fused as usual, f' is taken from y where it can be. */
-#include <float.h>
-
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/layer.h>
 #include <gemmgrad/matmul.h>
@@ -55,25 +53,21 @@ static gg_status backward(const gg_pass *pass)
                               pass->x[0], o->in, pass->w[0], o->out, pass->rows, o->in, o->out, &product);
 }
 
-static const gg_layer_class affine_class = {"affine", forward, backward, true, false};
-static const gg_layer_class matmul_class = {"matmul", forward, backward, true, false};
+static const gg_layer_class affine_class = {
+    .kind = "affine", .forward = forward, .backward = backward, .adds_gradients = true};
+static const gg_layer_class matmul_class = {
+    .kind = "matmul", .forward = forward, .backward = backward, .adds_gradients = true};
 
 static bool options_fit(gg_model *model, const gg_layer_class *layer_class, int64_t out, const gg_affine_options *o)
 {
     const char *kind = layer_class->kind;
+    if (!gg_start_fits(model, kind, o->activation, o->init, o->init_scale))
+        return false;
     if (out < 1)
         gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: out is %lld, expected 1 or more", kind, (long long)out);
-    else if ((int)o->activation < 0 || o->activation >= GG_ACTIVATION_COUNT)
-        gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: activation is %d, not one of gg_activation", kind,
-                       (int)o->activation);
     else if (layer_class == &matmul_class && o->activation != GG_IDENTITY)
         gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: activation is %s, for which there is gg_affine", kind,
                        gg_activation_name(o->activation));
-    else if ((int)o->init < 0 || o->init > GG_INIT_ORTHOGONAL)
-        gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: init is %d, not one of gg_initializer", kind, (int)o->init);
-    else if (o->init == GG_INIT_NORMAL && !(o->init_scale >= 0.0f && o->init_scale <= FLT_MAX))
-        gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: init_scale is %g, expected a deviation, 0 or more", kind,
-                       (double)o->init_scale);
     return model->error == GG_OK;
 }
 

@@ -74,10 +74,12 @@ static gg_status divide_backward(const gg_pass *pass)
     return status;
 }
 
-static const gg_layer_class add_class = {"add", add_forward, add_backward, false, false};
-static const gg_layer_class add_relu_class = {"add_relu", add_relu_forward, add_relu_backward, true, false};
-static const gg_layer_class multiply_class = {"multiply", multiply_forward, multiply_backward, false, false};
-static const gg_layer_class divide_class = {"divide", divide_forward, divide_backward, false, false};
+static const gg_layer_class add_class = {.kind = "add", .forward = add_forward, .backward = add_backward};
+static const gg_layer_class add_relu_class = {
+    .kind = "add_relu", .forward = add_relu_forward, .backward = add_relu_backward, .adds_gradients = true};
+static const gg_layer_class multiply_class = {
+    .kind = "multiply", .forward = multiply_forward, .backward = multiply_backward};
+static const gg_layer_class divide_class = {.kind = "divide", .forward = divide_forward, .backward = divide_backward};
 
 static gg_value add_pair(gg_model *model, const gg_layer_class *layer_class, gg_value a, gg_value b)
 {
@@ -167,8 +169,8 @@ static gg_status sum_backward(const gg_pass *pass)
     return GG_OK;
 }
 
-static const gg_layer_class repeat_class = {"repeat", repeat_forward, repeat_backward, false, false};
-static const gg_layer_class sum_class = {"sum", sum_forward, sum_backward, false, false};
+static const gg_layer_class repeat_class = {.kind = "repeat", .forward = repeat_forward, .backward = repeat_backward};
+static const gg_layer_class sum_class = {.kind = "sum", .forward = sum_forward, .backward = sum_backward};
 
 gg_value gg_node_repeat(gg_model *model, gg_value x, int64_t count)
 {

@@ -54,7 +54,8 @@ static gg_status backward(const gg_pass *pass)
                                  pass->add_dw[GAMMA]);
 }
 
-static const gg_layer_class batch_normalization_class = {"batch_normalization", forward, backward, true, false};
+static const gg_layer_class batch_normalization_class = {
+    .kind = "batch_normalization", .forward = forward, .backward = backward, .adds_gradients = true};
 
 gg_value gg_batch_normalization(gg_model *model, gg_value x, const gg_batchnorm_options *given)
 {

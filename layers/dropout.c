@@ -65,8 +65,8 @@ static gg_status backward(const gg_pass *pass)
     return pass->dx[0] != NULL ? apply_mask(pass->dx[0], pass->dy[0], pass, pass->options) : GG_OK;
 }
 
-static const gg_layer_class dropout_class = {"dropout", forward, backward, false, false};
-static const gg_layer_class spatial_class = {"spatial_dropout", forward, backward, false, false};
+static const gg_layer_class dropout_class = {.kind = "dropout", .forward = forward, .backward = backward};
+static const gg_layer_class spatial_class = {.kind = "spatial_dropout", .forward = forward, .backward = backward};
 
 /* A node whose mask has the first `mask_rank` dimensions of x. */
 static gg_value add(gg_model *model, gg_value x, const gg_layer_class *layer_class, float ratio, int mask_rank)

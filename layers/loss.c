@@ -74,8 +74,8 @@ static gg_status cross_entropy_backward(const gg_pass *pass)
     return GG_OK;
 }
 
-static const gg_layer_class cross_entropy_class = {"cross_entropy_error", cross_entropy_forward, cross_entropy_backward,
-                                                   false, false};
+static const gg_layer_class cross_entropy_class = {
+    .kind = "cross_entropy_error", .forward = cross_entropy_forward, .backward = cross_entropy_backward};
 
 /* ---- mean squared error ---- */
 
@@ -99,7 +99,8 @@ static gg_status squared_backward(const gg_pass *pass)
     return GG_OK;
 }
 
-static const gg_layer_class squared_class = {"mean_squared_error", squared_forward, squared_backward, false, false};
+static const gg_layer_class squared_class = {
+    .kind = "mean_squared_error", .forward = squared_forward, .backward = squared_backward};
 
 /* ---- building ---- */
 

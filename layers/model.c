@@ -1,4 +1,5 @@
 /* model.c - building the graph: values, nodes, parameters, names, the first error. */
+#include <float.h>
 #include <math.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -391,7 +392,12 @@ void gg_node_orthogonal(gg_model *model)
 
 void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life)
 {
-    node->buffers[node->buffer_count++] = (gg_buffer){*shape, life, -1};
+    node->buffers[node->buffer_count++] = (gg_buffer){.shape = *shape, .life = life, .offset = -1};
+}
+
+void gg_node_workspace(gg_node *node, gg_buffer_life life)
+{
+    node->buffers[node->buffer_count++] = (gg_buffer){.life = life, .asked = true, .offset = -1};
 }
 
 gg_value gg_node_output(gg_model *model, gg_node *node, const gg_shape *shape)
@@ -403,6 +409,19 @@ gg_value gg_node_output(gg_model *model, gg_node *node, const gg_shape *shape)
     value->producer = index;
     node->outputs[node->output_count++] = model->value_count - 1;
     return (gg_value){model->value_count - 1};
+}
+
+bool gg_start_fits(gg_model *model, const char *kind, gg_activation activation, gg_initializer init, float init_scale)
+{
+    if ((int)activation < 0 || activation >= GG_ACTIVATION_COUNT)
+        gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: activation is %d, not one of gg_activation", kind,
+                       (int)activation);
+    else if ((int)init < 0 || init > GG_INIT_ORTHOGONAL)
+        gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: init is %d, not one of gg_initializer", kind, (int)init);
+    else if (init == GG_INIT_NORMAL && !(init_scale >= 0.0f && init_scale <= FLT_MAX))
+        gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: init_scale is %g, expected a deviation, 0 or more", kind,
+                       (double)init_scale);
+    return model->error == GG_OK;
 }
 
 gg_value gg_value_view(gg_model *model, gg_value value, const gg_shape *shape)

@@ -20,7 +20,7 @@ enum {
     GG_NODE_PARAMETERS = 8,
     GG_NODE_BUFFERS = 4,
     GG_NODE_STATES = 4,
-    GG_NODE_OPTION_BYTES = 128,
+    GG_NODE_OPTION_BYTES = 192,
     GG_NAME_BYTES = 48
 };
 
@@ -58,6 +58,10 @@ typedef struct gg_layer_class {
     bool adds_gradients;      /* backward honours add_dx and add_dw (a class with parameters must); otherwise it only
                                * overwrites dx, and the model adds where several layers read one value */
     bool gradient_in_forward; /* forward in GG_TRAIN may write dx already, backward finds it there */
+
+    /* Floats of buffer b, one that gg_node_workspace added, in runs with up to these extents and gg_threads() threads:
+     * asked by every plan. NULL for classes without such buffers. */
+    gg_status (*workspace)(int64_t *floats, const gg_node *node, int b, const int64_t extents[GG_AXIS_COUNT]);
 } gg_layer_class;
 
 /* What outlives a step is no buffer but a state (gg_node_state). */
@@ -75,7 +79,9 @@ typedef struct gg_shape {
 typedef struct gg_buffer {
     gg_shape shape;
     gg_buffer_life life;
+    bool asked; /* its size is what the class's `workspace` says */
     int64_t offset;
+    int64_t floats, planning; /* of the plan in force; of the one being made */
 } gg_buffer;
 
 struct gg_node {
@@ -145,6 +151,7 @@ struct gg_model {
     bool planned;
     float *weights, *gradients, *carried, *workspace;
     int64_t parameter_floats, carried_floats, workspace_floats;
+    int threads;         /* that asked buffers were planned for; 0: there are none */
     int32_t last_target; /* of the last run; -1: none */
     bool backward_ready;
     double loss_value;
@@ -165,11 +172,14 @@ void gg_node_parameter(gg_model *model, gg_node *node, const char *suffix, const
 /* The same for one that starts as `start` everywhere. */
 void gg_node_constant_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float start);
 
-/* The parameter added last, a matrix, starts as an orthogonal one times its deviation. */
+/* The parameter added last starts as an orthogonal matrix of dims[0] rows, times its deviation. */
 void gg_node_orthogonal(gg_model *model);
 
 /* Add a buffer; it appears as pass->buffer[i] in the order of the calls. */
 void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life);
+
+/* The same, its size being whatever the class's `workspace` answers when the model is planned. */
+void gg_node_workspace(gg_node *node, gg_buffer_life life);
 
 /* Add a state "name.suffix": floats that outlive the step and no optimiser touches, saved in checkpoints. It starts as
  * `initial` everywhere and appears as pass->state[i] in the order of the calls; forward may change it when
@@ -209,6 +219,9 @@ bool gg_shapes_equal(const gg_shape *a, const gg_shape *b);
 
 /* "[batch, 784]" in the caller's text. */
 const char *gg_shape_text(const gg_shape *shape, char text[96]);
+
+/* Whether these are an activation and an initializer; the model is in error otherwise. `kind`: without "gg_". */
+bool gg_start_fits(gg_model *model, const char *kind, gg_activation activation, gg_initializer init, float init_scale);
 
 /* Deviation of a weight's start for an initializer and the activation behind it. */
 float gg_initial_deviation(gg_initializer init, gg_activation f, int64_t in, int64_t out, float scale);

@@ -4,7 +4,8 @@
  * lives from the step that first writes it to the step that last reads it; what is kept for the user, and the loss,
  * lives from the first step to the last, so that no later run of another target overwrites it. Buffers whose lives do
  * not meet may share the same place: largest first, each goes to the lowest place that is free for the whole of its
- * life.
+ * life. A buffer whose size depends on the threads, too, is asked for at every plan, and a run with more of them
+ * refused.
  *
  *   weights    [parameter 0 | parameter 1 | ...]       each from a multiple of 16 floats (64 bytes), gaps zero
  *   gradients  the same layout
@@ -13,6 +14,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <gemmgrad/backend.h>
 #include <gemmgrad/memory.h>
 #include <gemmgrad/model.h>
 #include <gemmgrad/random.h>
@@ -40,6 +42,9 @@ typedef struct planner {
     int64_t floats;         /* of the workspace */
     int64_t carried_floats; /* of the states */
     gg_status status;
+    int threads;    /* for which sizes are asked */
+    bool asked;     /* some were */
+    bool as_before; /* ask nothing: the sizes are those of the plan in force */
 } planner;
 
 static int64_t round_up(int64_t floats)
@@ -100,16 +105,21 @@ static gg_status fail_shape(const planner *p, const char *owner, const gg_shape 
         gg_shape_text(shape, text), (long long)p->largest[0]);
 }
 
-static void add_span(planner *p, const char *owner, int64_t *offset, const gg_shape *shape, int32_t first, int32_t last)
+static void add_floats(planner *p, int64_t *offset, int64_t floats, int32_t first, int32_t last)
 {
     *offset = -1;
-    int64_t floats = 0;
-    if (p->status == GG_OK && gg_shape_floats(&floats, shape, p->largest) != GG_OK)
-        p->status = fail_shape(p, owner, shape);
     if (p->status != GG_OK)
         return;
     p->spans[p->count] = (span){round_up(floats > 0 ? floats : 1), first, last, p->count, offset};
     p->count++;
+}
+
+static void add_span(planner *p, const char *owner, int64_t *offset, const gg_shape *shape, int32_t first, int32_t last)
+{
+    int64_t floats = 0;
+    if (p->status == GG_OK && gg_shape_floats(&floats, shape, p->largest) != GG_OK)
+        p->status = fail_shape(p, owner, shape);
+    add_floats(p, offset, floats, first, last);
 }
 
 static void plan_value(planner *p, int32_t v)
@@ -169,6 +179,32 @@ static bool written_before(const gg_model *model, int32_t i, int input)
     return false;
 }
 
+/* Floats of a buffer at the extents planned for. */
+static int64_t buffer_floats(planner *p, const gg_node *node, int b)
+{
+    const gg_buffer *buffer = &node->buffers[b];
+    int64_t floats = 0;
+    if (p->status != GG_OK)
+        return 0;
+    if (!buffer->asked) {
+        if (gg_shape_floats(&floats, &buffer->shape, p->largest) != GG_OK)
+            p->status = fail_shape(p, node->name, &buffer->shape);
+        return floats;
+    }
+    if (p->as_before)
+        return buffer->floats;
+    p->asked = true;
+    p->status = node->layer_class->workspace(&floats, node, b, p->largest);
+    return floats;
+}
+
+static void plan_buffer(planner *p, gg_node *node, int b, int32_t first, int32_t last)
+{
+    gg_buffer *buffer = &node->buffers[b];
+    buffer->planning = buffer_floats(p, node, b);
+    add_floats(p, &buffer->offset, buffer->planning, first, last);
+}
+
 static void plan_node(planner *p, int32_t i)
 {
     gg_model *model = p->model;
@@ -178,9 +214,9 @@ static void plan_node(planner *p, int32_t i)
         gg_buffer *buffer = &node->buffers[j];
         buffer->offset = -1;
         if (buffer->life != GG_BUFFER_BACKWARD)
-            add_span(p, node->name, &buffer->offset, &buffer->shape, i, buffer->life == GG_BUFFER_CACHE ? back : i);
+            plan_buffer(p, node, j, i, buffer->life == GG_BUFFER_CACHE ? back : i);
         else if (node->trains)
-            add_span(p, node->name, &buffer->offset, &buffer->shape, back, back);
+            plan_buffer(p, node, j, back, back);
     }
     for (int j = 0; j < node->input_count; j++) {
         const gg_value_info *value = &model->values[node->inputs[j]];
@@ -248,8 +284,8 @@ static gg_status fill_parameters(gg_model *model, float *weights)
         gg_random random = gg_random_make(model->seed, (uint64_t)i);
         float *w = weights + parameter->offset;
         if (parameter->orthogonal)
-            status = gg_orthogonal_fill(w, parameter->shape.dims[0], parameter->shape.dims[1], parameter->deviation,
-                                        &random);
+            status = gg_orthogonal_fill(w, parameter->shape.dims[0], parameter->size / parameter->shape.dims[0],
+                                        parameter->deviation, &random);
         else if (parameter->deviation > 0.0f)
             status = gg_random_fill_normal(w, parameter->size, 0.0f, parameter->deviation, &random);
         for (int64_t j = 0; j < parameter->size && parameter->start != 0.0f; j++)
@@ -415,6 +451,10 @@ static void take_over(gg_model *model, const arenas *a, const planner *p)
     model->gradients = a->gradients != NULL ? a->gradients : model->gradients;
     if (model->gradients != NULL) /* of parameters that the loss before reached, and this one may not */
         memset(model->gradients, 0, (size_t)model->parameter_floats * sizeof(float));
+    model->threads = p->asked ? p->threads : 0;
+    for (int32_t i = 0; i < model->node_count; i++)
+        for (int b = 0; b < model->nodes[i].buffer_count; b++)
+            model->nodes[i].buffers[b].floats = model->nodes[i].buffers[b].planning;
     memcpy(model->planned_for, p->largest, sizeof model->planned_for);
     memcpy(model->extent, p->largest, sizeof model->extent);
     model->planned = true;
@@ -444,6 +484,7 @@ static gg_status plan(planner *p, gg_value loss)
     model->loss = loss_before;
     if (model->planned) {
         p->largest = model->planned_for;
+        p->as_before = true;
         lay_out(p); /* fits: it did before */
     }
     return status;
@@ -467,7 +508,7 @@ gg_status gg_model_plan(gg_model *model, gg_value loss, int64_t largest_batch)
     status = gg_alloc(&memory, (size_t)spans * sizeof(span));
     if (status != GG_OK)
         return status;
-    planner p = {.model = model, .largest = largest, .spans = memory};
+    planner p = {.model = model, .largest = largest, .spans = memory, .threads = gg_threads()};
     status = plan(&p, loss.id >= 0 ? loss : GG_NO_VALUE);
     gg_free(memory);
     return status;

@@ -107,12 +107,16 @@ static gg_status global_average_backward(const gg_pass *pass)
                                            pass->add_dx[0]);
 }
 
-static const gg_layer_class max_class = {"max_pool", max_forward, max_backward, true, false};
-static const gg_layer_class average_class = {"average_pool", average_forward, average_backward, true, false};
-static const gg_layer_class global_max_class = {"global_max_pool", global_max_forward, global_max_backward, true,
-                                                false};
-static const gg_layer_class global_average_class = {"global_average_pool", global_average_forward,
-                                                    global_average_backward, true, false};
+static const gg_layer_class max_class = {
+    .kind = "max_pool", .forward = max_forward, .backward = max_backward, .adds_gradients = true};
+static const gg_layer_class average_class = {
+    .kind = "average_pool", .forward = average_forward, .backward = average_backward, .adds_gradients = true};
+static const gg_layer_class global_max_class = {
+    .kind = "global_max_pool", .forward = global_max_forward, .backward = global_max_backward, .adds_gradients = true};
+static const gg_layer_class global_average_class = {.kind = "global_average_pool",
+                                                    .forward = global_average_forward,
+                                                    .backward = global_average_backward,
+                                                    .adds_gradients = true};
 
 /* ---- building ---- */
 

@@ -2,6 +2,7 @@
 #include <math.h>
 #include <string.h>
 
+#include <gemmgrad/backend.h>
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/model.h>
 
@@ -159,6 +160,17 @@ static gg_status mark_needed(gg_model *model, int32_t target)
     return GG_OK;
 }
 
+/* More threads need more workspace in some layers. */
+static gg_status check_threads(const gg_model *model, const char *function)
+{
+    if (model->threads == 0 || gg_threads() <= model->threads)
+        return GG_OK;
+    return gg_fail(GG_ERR_STATE,
+                   "%s: the model's workspace was planned for %d thread%s and there are %d now: plan it again "
+                   "(gg_model_plan) after gg_set_threads",
+                   function, model->threads, model->threads == 1 ? "" : "s", gg_threads());
+}
+
 static gg_status check_target(const gg_model *model, gg_value target)
 {
     if (!gg_model_owns(model, target))
@@ -168,7 +180,7 @@ static gg_status check_target(const gg_model *model, gg_value target)
     const gg_value_info *storage = &model->values[model->values[target.id].storage];
     if (storage->is_input)
         return gg_fail(GG_ERR_ARGUMENT, "gg_model_forward: target is the input \"%s\"", storage->name);
-    return GG_OK;
+    return check_threads(model, "gg_model_forward");
 }
 
 gg_status gg_model_forward(gg_model *model, gg_value target, gg_mode mode)
@@ -220,10 +232,12 @@ gg_status gg_model_backward(gg_model *model)
         return gg_fail(GG_ERR_ARGUMENT, "gg_model_backward: model is NULL");
     if (!model->backward_ready)
         return gg_fail(GG_ERR_STATE, "gg_model_backward: the last run was not a forward of the loss in GG_TRAIN");
+    gg_status status = check_threads(model, "gg_model_backward");
+    if (status != GG_OK)
+        return status;
     float *seed = model->values[model->loss.id].gradient;
     if (seed != NULL)
         *seed = 1.0f;
-    gg_status status = GG_OK;
     for (int32_t i = model->node_count - 1; i >= 0 && status == GG_OK; i--) {
         const gg_node *node = &model->nodes[i];
         if (!node->trains)

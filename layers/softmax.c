@@ -21,7 +21,7 @@ static gg_status backward(const gg_pass *pass)
     return gg_softmax_backward(pass->dx[0], pass->dy[0], pass->y[0], pass->rows, pass->columns);
 }
 
-static const gg_layer_class softmax_class = {"softmax", forward, backward, false, false};
+static const gg_layer_class softmax_class = {.kind = "softmax", .forward = forward, .backward = backward};
 
 gg_value gg_softmax(gg_model *model, gg_value x)
 {

@@ -75,7 +75,8 @@ static gg_status backward(const gg_pass *pass)
     return status;
 }
 
-static const gg_layer_class softmax_with_loss_class = {"softmax_with_loss", forward, backward, false, true};
+static const gg_layer_class softmax_with_loss_class = {
+    .kind = "softmax_with_loss", .forward = forward, .backward = backward, .gradient_in_forward = true};
 
 gg_value gg_softmax_with_loss(gg_model *model, gg_value x, gg_value t)
 {

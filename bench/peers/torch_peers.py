@@ -129,6 +129,39 @@ def network(torch, sizes, activation):
     return torch.nn.Sequential(*layers[:-1])
 
 
+def convolutional(torch, channels, planes, affine, activation):
+    """Convolutions 3x3, each run of them ended by a pool (None), then affine layers."""
+    layers = []
+    for filters in planes:
+        if filters is None:
+            layers.append(torch.nn.MaxPool2d(2))
+        else:
+            layers += [torch.nn.Conv2d(channels, filters, 3, padding=1), activation()]
+            channels = filters
+    layers.append(torch.nn.Flatten())
+    for inputs, outputs in zip(affine, affine[1:]):
+        layers += [torch.nn.Linear(inputs, outputs), activation()]
+    return torch.nn.Sequential(*layers[:-1])
+
+
+def convolutional_step(torch, optimizer, image, planes, affine, batch):
+    """Forward, backward and optimiser on a fixed batch, with memory as [N, C, H, W] and as [N, H, W, C]."""
+    kinds = {"momentum": lambda *a, **k: torch.optim.SGD(*a, momentum=0.9, **k), "adam": torch.optim.Adam}
+    formats = {"": torch.contiguous_format, ", channels last": torch.channels_last}
+    labels = torch.randint(0, affine[-1], (batch,))
+    ways = {}
+    for format_name, memory_format in formats.items():
+        x = torch.randn(batch, *image).to(memory_format=memory_format)
+        for mode, options in {"fused": {"fused": True}, "foreach": {"foreach": True}}.items():
+            for none in (True, False):
+                model = convolutional(torch, image[0], planes, affine, lambda: torch.nn.ReLU(inplace=True))
+                model = model.to(memory_format=memory_format)
+                chosen = kinds[optimizer](model.parameters(), lr=LEARNING_RATE, **options)
+                name = f"{mode}, {'grad=None' if none else 'grad zeroed'}{format_name}"
+                ways[name] = step_with(torch, model, chosen, none, x, labels)
+    return ways
+
+
 def step_with(torch, model, optimizer, set_to_none, x, labels):
     loss_of = torch.nn.CrossEntropyLoss()
 
@@ -296,6 +329,11 @@ CASES = {
         lambda torch: training_step(torch, "relu", "sgd", 128, (784, 512, 512, 10)),
     "training/perceptron/relu-adam/128x784x512x512x10":
         lambda torch: training_step(torch, "relu", "adam", 128, (784, 512, 512, 10)),
+    "training/convnet/mnist-adam/64":
+        lambda torch: convolutional_step(torch, "adam", (1, 28, 28), (32, None, 64, None), (3136, 128, 10), 64),
+    "training/convnet/vgg-momentum/32":
+        lambda torch: convolutional_step(torch, "momentum", (3, 32, 32),
+                                         (64, 64, None, 128, 128, None, 256, 256, None), (4096, 512, 10), 32),
 } | image_cases()
 
 

@@ -4,6 +4,8 @@ import json
 import os
 import shutil
 import signal
+import struct
+from random import Random
 
 from program import ProgramTest, main
 
@@ -83,6 +85,95 @@ class Resume(ProgramTest):
         done = self.train("--epochs", 3, "--resume", "a", "--save", "b")
         self.assertIn("nothing to train", done.stdout)
         self.assertEqual(self.read("a"), self.read("b"))
+
+
+class Images(ProgramTest):
+    """Convolutional and residual networks on a small data set in MNIST's format: a bar for each class, and noise."""
+
+    SIDE = 12
+    TASKS = "mnist-cnn", "mnist-resnet"
+
+    def write_images(self, name, count, seed):
+        random = Random(seed)
+        images, labels = bytearray(), bytearray()
+        for i in range(count):
+            for row in range(self.SIDE):
+                images += bytes(255 if row == i % 10 and 2 < column < 10 else random.randrange(80)
+                                for column in range(self.SIDE))
+            labels.append(i % 10)
+        self.write(f"data/{name}-images-idx3-ubyte", struct.pack(">iiii", 2051, count, self.SIDE, self.SIDE) + images)
+        self.write(f"data/{name}-labels-idx1-ubyte", struct.pack(">ii", 2049, count) + labels)
+
+    def setUp(self):
+        super().setUp()
+        self.write_images("train", 500, 1)
+        self.write_images("t10k", 100, 2)
+
+    def train(self, task, *arguments, **options):
+        return self.succeeds("train", task, "--data", "data", "--batch", 20, *arguments, **options)
+
+    def test_they_learn(self):
+        for task in self.TASKS:
+            figures = json.loads(self.train(task, "--epochs", 6, "--json", "-").stdout)
+            self.assertEqual(list(figures), KEYS)
+            self.assertEqual(figures["allocations_per_step"], 0)
+            self.assertGreater(figures["sgemm_share"], 0.5)
+            self.assertGreater(figures["test_accuracy"], 0.9)
+
+    def test_resumed_equals_uninterrupted(self):
+        for task in self.TASKS:
+            self.train(task, "--epochs", 3, "--save", "whole")
+            self.train(task, "--epochs", 1, "--save", "part")
+            self.train(task, "--epochs", 3, "--resume", "part", "--save", "resumed")
+            self.assertEqual(self.read("whole"), self.read("resumed"))
+
+    def test_seed_rate_and_threads_count(self):
+        for task in self.TASKS:
+            self.train(task, "--epochs", 1, "--threads", 1, "--save", "a")
+            self.train(task, "--epochs", 1, "--threads", 1, "--seed", 2, "--save", "b")
+            self.train(task, "--epochs", 1, "--threads", 1, "--lr", 0.01, "--save", "c")
+            self.train(task, "--epochs", 1, "--threads", 3, "--save", "d")
+            self.assertEqual(len({self.read(name) for name in "abc"}), 3)
+
+    def test_stopped_in_the_midst_goes_on_the_same(self):
+        for task in self.TASKS:
+            process = self.start_program("train", task, "--data", "data", "--batch", 20, "--epochs", 100000,
+                                         "--save", "stopped", "--json", "stopped.json")
+            self.addCleanup(process.kill)
+            self.assertIn("epoch 1/100000", process.stderr.readline())
+            process.send_signal(signal.SIGINT)
+            _, errors = process.communicate(timeout=120)
+            self.assertEqual(process.returncode, 0, errors)
+            self.assertTrue(self.read_json("stopped.json")["interrupted"])
+            total = len(self.read_json("stopped.json")["epochs"]) + 1
+            self.train(task, "--epochs", total, "--resume", "stopped", "--save", "resumed")
+            self.train(task, "--epochs", total, "--save", "whole")
+            self.assertEqual(self.read("resumed"), self.read("whole"))
+
+    def test_a_checkpoint_of_another_network_is_refused(self):
+        self.train("mnist-cnn", "--epochs", 1, "--save", "cnn")
+        self.fails(1, ["cnn", "mnist-cnn"], "train", "mnist-resnet", "--data", "data", "--resume", "cnn")
+
+    def test_no_data_and_images_too_small(self):
+        for task in self.TASKS:
+            self.fails(2, [task, "--data"], "train", task)
+        self.SIDE = 3
+        self.write_images("train", 20, 1)
+        self.write_images("t10k", 20, 2)
+        self.fails(1, ["max_pool", "[batch, 64, 1, 1]"], "train", "mnist-cnn", "--data", "data", "--batch", 10)
+
+    def test_picture_of_filters_and_mistakes(self):
+        script = b"#!/bin/sh\ncase \"$1\" in -e) echo ' png ' >&2;; *) cat >\"$SCRIPT\";; esac\n"
+        os.chmod(self.write("bin/gnuplot", script), 0o755)
+        env = {"PATH": f"{self.path('bin')}:{os.environ['PATH']}", "SCRIPT": self.path("script")}
+        self.train("mnist-cnn", "--epochs", 1, "--lr", 1e-6, "--plot", "p.png", env=env)
+        words = self.read("script").decode()
+        self.assertIn("$filters using 1:2:3:4:5 with rgbimage", words)
+        self.assertIn("$mistakes using 1:2:3:4:5 with rgbimage", words)
+        self.assertEqual(words.count("set label"), 24)
+        self.assertIn("of the test set misread", words)
+        self.train("mnist-mlp", "--epochs", 1, "--lr", 1e-6, "--plot", "p.png", env=env)
+        self.assertNotIn("$filters using", self.read("script").decode())
 
 
 class Interrupted(ProgramTest):

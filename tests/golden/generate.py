@@ -222,6 +222,57 @@ def learned_targets(c):
     return (soft_cross_entropy(scores, targets) + soft_book_error(torch.softmax(scores, -1), targets)).reshape(1)
 
 
+CONV_IMAGE, CONV_LINE = (BATCH, 4, 6, 5), (BATCH, 4, 11)  # as in tests/registry/registry_conv.c
+
+
+def conv(c, x, filters, kernel, f=lambda z: z, bias=True, groups=1, pads=(0, 0, 0, 0), **options):
+    """pads: left, right, top, bottom, as of F.pad; kernel: height and width, or one number for lines."""
+    kernel = kernel if isinstance(kernel, tuple) else (kernel,)
+    c.parameters.append(c.draw((filters, x.shape[1] // groups, *kernel), -1.0, 1.0))
+    weight, convolve = c.parameters[-1], F.conv2d if len(kernel) == 2 else F.conv1d
+    if bias:
+        c.parameters.append(c.draw((filters,), -1.0, 1.0))
+    return f(convolve(F.pad(x, pads), weight, c.parameters[-1] if bias else None, groups=groups, **options))
+
+
+def transposed(c, x, filters, kernel, f=lambda z: z, bias=True, groups=1, pads=(0, 0, 0, 0), extra=(0, 0), **options):
+    """pads: left, right, top, bottom, cut off the result, to which extra rows and columns were added."""
+    kernel = kernel if isinstance(kernel, tuple) else (kernel,)
+    c.parameters.append(c.draw((x.shape[1], filters // groups, *kernel), -1.0, 1.0))
+    weight = c.parameters[-1]
+    convolve = F.conv_transpose2d if len(kernel) == 2 else F.conv_transpose1d
+    if bias:
+        c.parameters.append(c.draw((filters,), -1.0, 1.0))
+    z = convolve(x, weight, c.parameters[-1] if bias else None, groups=groups, output_padding=extra, **options)
+    return f(F.pad(z, [-p for p in pads]))
+
+
+def conv_network(c):
+    around = {"pads": (1, 1, 1, 1), "f": torch.tanh}
+    h = conv(c, c.input("x", shape=CONV_IMAGE), 3, (3, 3), **around)
+    left, right = conv(c, h, 3, (3, 3), **around), transposed(c, h, 3, (3, 3), **around)
+    return conv(c, left + right + h, 2, (1, 1))
+
+
+def convolutions():
+    yield "conv2d", lambda c: conv(c, c.input("x", shape=CONV_IMAGE), 3, (3, 3))
+    yield "conv2d_pads", lambda c: conv(c, c.input("x", shape=CONV_IMAGE), 5, (3, 2), torch.tanh, stride=(2, 3),
+                                        pads=(0, 3, 2, 1), dilation=(1, 2))
+    yield "conv2d_groups", lambda c: conv(c, c.input("x", shape=CONV_IMAGE), 6, (2, 3), F.silu, bias=False, groups=2,
+                                          pads=(1, 1, 0, 0))
+    yield "conv2d_same", lambda c: conv(c, c.input("x", shape=CONV_IMAGE), 3, (3, 4), torch.relu, stride=(2, 1),
+                                        pads=(1, 2, 0, 1))
+    yield "conv1d", lambda c: conv(c, c.input("x", shape=CONV_LINE), 6, 3, lambda z: F.leaky_relu(z, 0.125), stride=2,
+                                   pads=(1, 2), dilation=2, groups=2)
+    yield "conv_transpose2d", lambda c: transposed(c, c.input("x", shape=CONV_IMAGE), 6, (3, 2), F.gelu, stride=(2, 3),
+                                                   pads=(2, 0, 1, 0), dilation=(1, 2), extra=(1, 0), groups=2)
+    yield "conv_transpose2d_same", lambda c: transposed(c, c.input("x", shape=CONV_IMAGE), 3, (3, 3), torch.sigmoid,
+                                                        bias=False, stride=(2, 3), pads=(0, 0, 0, 1))
+    yield "conv_transpose1d", lambda c: transposed(c, c.input("x", shape=CONV_LINE), 3, 4, stride=2, pads=(1, 1),
+                                                   extra=0)
+    yield "conv_network", conv_network
+
+
 def max_pool(x, kernel, stride, padding=(0, 0, 0, 0)):
     """padding: left, right, top, bottom, as F.pad takes it."""
     return F.max_pool2d(F.pad(x, padding, value=-math.inf), kernel, stride)
@@ -298,6 +349,7 @@ def cases():
     yield "image_network", image_network
     for network in sequential, fan_out, residual, two_inputs, classifier, three_losses, learned_targets:
         yield network.__name__, network
+    yield from convolutions()
 
 
 def layers():

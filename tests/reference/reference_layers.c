@@ -11,15 +11,16 @@
 
 /* ---- functions of single elements ---- */
 
-static double activate(const reference_pass *p, double x)
+double reference_activate(const reference_pass *p, double x)
 {
     return reference_activation(p->activation, x, p->alpha);
 }
 
 /* f' at x, whether the formula takes x or y. */
-static double slope(const reference_pass *p, double x)
+double reference_slope_at(const reference_pass *p, double x)
 {
-    return reference_slope(p->activation, gg_activation_needs_input(p->activation) ? x : activate(p, x), p->alpha);
+    return reference_slope(p->activation, gg_activation_needs_input(p->activation) ? x : reference_activate(p, x),
+                           p->alpha);
 }
 
 bool reference_has_kink(gg_activation f, double alpha)
@@ -44,16 +45,31 @@ static double most_bent(gg_activation f, double alpha, double x)
     return f == GG_LOG ? 1.0 / (x * x) : steepest(f, alpha, x);
 }
 
+double reference_y_magnitude(const reference_pass *p, double z, double magnitude)
+{
+    return fabs(reference_activate(p, z)) + steepest(p->activation, p->alpha, z) * magnitude;
+}
+
+/* An error of z moves f' by f''; where a float z may lie on the other side of a kink, f' may be either. */
+double reference_dz_magnitude(const reference_pass *p, double dy, double z, double magnitude)
+{
+    const double unit = (double)FLT_EPSILON;
+    double dz = steepest(p->activation, p->alpha, z) + most_bent(p->activation, p->alpha, z) * magnitude;
+    if (reference_has_kink(p->activation, p->alpha) && fabs(z) <= REFERENCE_BOUND * unit * magnitude)
+        dz += (1.0 + fabs(p->alpha)) / (REFERENCE_BOUND * unit);
+    return fabs(dy) * dz;
+}
+
 static void activation_forward(const reference_pass *p)
 {
     for (int64_t i = 0; i < p->rows * p->columns; i++)
-        p->y[i] = activate(p, p->x[0][i]);
+        p->y[i] = reference_activate(p, p->x[0][i]);
 }
 
 static void activation_backward(const reference_pass *p)
 {
     for (int64_t i = 0; i < p->rows * p->columns; i++)
-        p->dx[0][i] = p->dy[i] * slope(p, p->x[0][i]);
+        p->dx[0][i] = p->dy[i] * reference_slope_at(p, p->x[0][i]);
 }
 
 static void activation_forward_magnitude(const reference_pass *p)
@@ -92,7 +108,7 @@ static void affine_forward(const reference_pass *p)
     double unused;
     for (int64_t r = 0; r < p->rows; r++)
         for (int64_t j = 0; j < p->out; j++)
-            p->y[r * p->out + j] = activate(p, weighted_sum(p, r, j, &unused));
+            p->y[r * p->out + j] = reference_activate(p, weighted_sum(p, r, j, &unused));
 }
 
 static void affine_forward_magnitude(const reference_pass *p)
@@ -101,7 +117,7 @@ static void affine_forward_magnitude(const reference_pass *p)
         for (int64_t j = 0; j < p->out; j++) {
             double magnitude;
             const double z = weighted_sum(p, r, j, &magnitude);
-            p->y[r * p->out + j] = fabs(activate(p, z)) + steepest(p->activation, p->alpha, z) * magnitude;
+            p->y[r * p->out + j] = reference_y_magnitude(p, z, magnitude);
         }
 }
 
@@ -147,20 +163,16 @@ static void affine_backward(const reference_pass *p)
     for (int64_t r = 0; r < p->rows; r++)
         for (int64_t j = 0; j < p->out; j++) {
             const double z = weighted_sum(p, r, j, &unused);
-            const double dz = p->dy[r * p->out + j] * slope(p, z);
+            const double dz = p->dy[r * p->out + j] * reference_slope_at(p, z);
             affine_spread(p, r, j, dz, false);
         }
 }
 
-/* An error of z moves f' by f''; where a float z may lie on the other side of a kink, f' may be either. */
 static double affine_dz_magnitude(const reference_pass *p, int64_t r, int64_t j)
 {
     double magnitude;
-    const double z = weighted_sum(p, r, j, &magnitude), unit = (double)FLT_EPSILON;
-    double dz = steepest(p->activation, p->alpha, z) + most_bent(p->activation, p->alpha, z) * magnitude;
-    if (reference_has_kink(p->activation, p->alpha) && fabs(z) <= REFERENCE_BOUND * unit * magnitude)
-        dz += (1.0 + fabs(p->alpha)) / (REFERENCE_BOUND * unit);
-    return fabs(p->dy[r * p->out + j]) * dz;
+    const double z = weighted_sum(p, r, j, &magnitude);
+    return reference_dz_magnitude(p, p->dy[r * p->out + j], z, magnitude);
 }
 
 static void affine_backward_magnitude(const reference_pass *p)

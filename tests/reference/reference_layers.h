@@ -1,13 +1,14 @@
 /* reference_layers.h - every layer as plain loops in double, forward and backward, short enough to check by eye.
  *
- * Rows are all leading dimensions together, columns the last one. A backward overwrites dx, dw and db; adding up what
- * several readers of one value send back is the caller's. */
+ * Rows are all leading dimensions together, columns the last one. A backward overwrites dx, dw and db, and may use y;
+ * adding up what several readers of one value send back is the caller's. */
 #ifndef REFERENCE_LAYERS_H
 #define REFERENCE_LAYERS_H
 
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <gemmgrad/conv.h>
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/pool.h>
 
@@ -19,7 +20,9 @@ typedef struct reference_pass {
     const double *x[2];
     const int32_t *labels; /* a class for each row; NULL: the targets are x[1] */
     const double *w, *b;   /* w[columns][out]; b may be NULL */
-    const double *mask;    /* dropout: 0 or 1 / (1 - ratio) for each element */
+    gg_conv_shape conv;    /* convolution, with its batch; of a transposed one that of which it is the transpose */
+    bool conv_transposed;
+    const double *mask; /* dropout: 0 or 1 / (1 - ratio) for each element */
     double *y;
     const double *dy;
     double *dx[2], *dw, *db; /* dx[1] is NULL beside labels, db without b */
@@ -48,12 +51,20 @@ typedef struct reference_layer {
 
 extern const reference_layer reference_affine, reference_activation_layer, reference_softmax_layer, reference_dropout,
     reference_softmax_with_loss, reference_cross_entropy_error, reference_mean_squared_error, reference_add,
-    reference_multiply, reference_divide, reference_repeat, reference_sum;
+    reference_multiply, reference_divide, reference_repeat, reference_sum, reference_conv_layer;
 
 /* Whether f' jumps at 0: finite differences, and floats that round to the other side, mean nothing there. */
 bool reference_has_kink(gg_activation f, double alpha);
 
-/* The smallest |z| over the sums z = x W + b of an affine layer. */
+/* The smallest |z| over the sums z = x W + b of an affine layer, x * W + b of a convolution (which uses y). */
 double reference_affine_smallest_sum(const reference_pass *pass);
+double reference_conv_smallest_sum(const reference_pass *pass);
+
+/* ---- for layers with an activation fused: f(z), f'(z), and the magnitudes of y and of dz from that of z ---- */
+
+double reference_activate(const reference_pass *pass, double z);
+double reference_slope_at(const reference_pass *pass, double z);
+double reference_y_magnitude(const reference_pass *pass, double z, double magnitude);
+double reference_dz_magnitude(const reference_pass *pass, double dy, double z, double magnitude);
 
 #endif

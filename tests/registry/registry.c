@@ -227,6 +227,8 @@ static int image_network(twin *t, const registry_sizes *s)
 
 /* ---- the table ---- */
 
+#define CONVOLUTION(NAME) .name = #NAME, .network = registry_##NAME, .images = true
+
 #define AFFINE(NAME, F) .name = NAME, .call = call_affine, .layer = &reference_affine, .activation = F
 #define ELEMENT(NAME, CALL, F) \
     .name = NAME, .CALL, .layer = &reference_activation_layer, .activation = F, .any_last = true
@@ -323,6 +325,16 @@ const registry_entry registry[] = {
     {.name = "classifier", .network = classifier},
     {.name = "three_losses", .network = three_losses},
     {.name = "learned_targets", .network = learned_targets},
+
+    {CONVOLUTION(conv2d)},
+    {CONVOLUTION(conv2d_pads)},
+    {CONVOLUTION(conv2d_groups)},
+    {CONVOLUTION(conv2d_same)},
+    {CONVOLUTION(conv1d)},
+    {CONVOLUTION(conv_transpose2d)},
+    {CONVOLUTION(conv_transpose2d_same)},
+    {CONVOLUTION(conv_transpose1d)},
+    {CONVOLUTION(conv_network)},
 };
 
 const int registry_count = sizeof registry / sizeof *registry;
@@ -338,6 +350,8 @@ gg_value registry_call(const registry_entry *e, gg_model *model, gg_value x, gg_
 
 bool registry_takes(const registry_entry *e, const registry_sizes *s)
 {
+    if (e->images)
+        return s->rank == 2;
     if (e->image_rank > 0)
         return s->rank == 2 || s->rank == 3;
     return s->rank <= (e->highest_rank > 0 ? e->highest_rank : GG_MAX_RANK) && (s->rank > 0 || e->any_last);

@@ -45,6 +45,7 @@ typedef struct registry_entry {
     double second_low, second_high; /* the same for the second input */
     double weight_low, weight_high; /* 0, 0: the twin's default */
     int highest_rank;               /* 0: 4 */
+    bool images;                    /* only the batch of the sizes matters: one rank is enough */
 
     /* Layers over images: the shape of x is registry_image's with that many dimensions; 0: no such layer. */
     int image_rank;
@@ -54,6 +55,17 @@ typedef struct registry_entry {
 
 extern const registry_entry registry[];
 extern const int registry_count;
+
+/* The networks of convolutions: registry_conv.c. */
+int registry_conv2d(twin *t, const registry_sizes *sizes);
+int registry_conv2d_pads(twin *t, const registry_sizes *sizes);
+int registry_conv2d_groups(twin *t, const registry_sizes *sizes);
+int registry_conv2d_same(twin *t, const registry_sizes *sizes);
+int registry_conv1d(twin *t, const registry_sizes *sizes);
+int registry_conv_transpose2d(twin *t, const registry_sizes *sizes);
+int registry_conv_transpose2d_same(twin *t, const registry_sizes *sizes);
+int registry_conv_transpose1d(twin *t, const registry_sizes *sizes);
+int registry_conv_network(twin *t, const registry_sizes *sizes);
 
 /* [batch, C, H, W], [batch, C, W] or [batch, C] for an entry over images: C, H and W follow from the sizes. */
 void registry_image(int64_t dims[GG_MAX_RANK], const registry_sizes *sizes, int rank);

@@ -47,12 +47,9 @@ static void exchange(const twin *t, const gg_node *node, float *copies[], bool p
 
 static void spoil_scratch(const twin *t, const gg_node *node, gg_buffer_life life)
 {
-    for (int b = 0; b < node->buffer_count; b++) {
-        int64_t size;
-        ck_assert_int_eq(gg_shape_floats(&size, &node->buffers[b].shape, t->model->extent), GG_OK);
+    for (int b = 0; b < node->buffer_count; b++)
         if (node->buffers[b].life == life && node->buffers[b].offset >= 0)
-            spoil(t->model->workspace + node->buffers[b].offset, size);
-    }
+            spoil(t->model->workspace + node->buffers[b].offset, node->buffers[b].floats);
 }
 
 /* One value that is read twice by the node is spoilt only if it is declared unread twice. */

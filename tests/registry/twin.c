@@ -124,6 +124,8 @@ static void shape_output(twin_value *v, const twin_value *x)
         v->rank--;
     else if (v->layer == &reference_sum || gives_loss(v->layer))
         v->dims[0] = v->rank = 1;
+    else if (v->layer == &reference_conv_layer)
+        memcpy(&v->dims[1], v->image, (size_t)(v->rank - 1) * sizeof *v->dims);
 }
 
 int twin_layer(twin *t, gg_value value, twin_value how)
@@ -131,7 +133,8 @@ int twin_layer(twin *t, gg_value value, twin_value how)
     how.value = value;
     how.node = how.layer != &reference_flatten ? t->layers++ : -1; /* a view is no node */
     shape_output(&how, &t->values[how.inputs[0]]);
-    const bool parameters = how.layer == &reference_affine || how.layer == &reference_batch_normalization;
+    const bool parameters = how.layer == &reference_affine || how.layer == &reference_conv_layer
+                            || how.layer == &reference_batch_normalization;
     const bool bias = parameters && how.b >= 0;
     how.w = parameters ? t->parameters++ : -1;
     how.b = bias ? t->parameters++ : -1;
@@ -308,7 +311,8 @@ void twin_fill(twin *t, uint64_t seed)
             fill_input(&t->values[v], largest_size(t, v), &state);
     for (int i = 0; i < t->parameters; i++) {
         const gg_parameter p = parameter(t, i);
-        const double width = p.rank == 2 ? sqrt((double)p.dims[0]) : 1.0;
+        const double terms = p.rank == 2 ? (double)p.dims[0] : p.rank > 2 ? (double)(p.size / p.dims[0]) : 1.0;
+        const double width = sqrt(terms);
         const bool standard = t->weight_low == t->weight_high;
         support_fill(gg_model_parameters(t->model) + p.offset, p.size, (standard ? -1.5 : t->weight_low) / width,
                      (standard ? 1.5 : t->weight_high) / width, support_random(&state));

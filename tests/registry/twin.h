@@ -36,7 +36,10 @@ typedef struct twin_value {
     float ratio;           /* dropout */
     gg_pool_window window; /* pooling */
     bool relu;             /* batch normalisation */
-    int node;              /* place among the layers: dropout's random numbers depend on it */
+    gg_conv_shape conv;    /* convolution, without its batch */
+    bool conv_transposed;
+    int64_t image[3]; /* convolution: channels, height (of images) and width of the output */
+    int node;         /* place among the layers: dropout's random numbers depend on it */
     twin_content content;
     double low, high;
     float *data; /* of an input, at the largest extents */

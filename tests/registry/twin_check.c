@@ -46,7 +46,10 @@ static reference_pass pass_of(const twin *t, const twin_numbers *from, int v)
     reference_pass pass = {.columns = last < 0 ? t->extent[-1 - last] : last,
                            .out = value->out,
                            .activation = value->activation,
-                           .alpha = value->alpha};
+                           .alpha = value->alpha,
+                           .conv = value->conv,
+                           .conv_transposed = value->conv_transposed};
+    pass.conv.batch = t->extent[0];
     pass.rows = 1;
     for (int i = 0; i < first->rank - 1; i++)
         pass.rows *= first->dims[i] < 0 ? t->extent[-1 - first->dims[i]] : first->dims[i];
@@ -182,7 +185,8 @@ double twin_distance_from_kinks(const twin *t, const twin_numbers *n)
         const twin_value *value = &t->values[v];
         if (value->layer == NULL)
             continue;
-        const reference_pass pass = pass_of(t, n, v);
+        reference_pass pass = pass_of(t, n, v);
+        pass.y = support_doubles(twin_size(t, v));
         for (size_t i = 0; i < sizeof distances / sizeof *distances; i++)
             if (distances[i].layer == value->layer)
                 smallest = fmin(smallest, distances[i].measure(&pass));
@@ -190,6 +194,8 @@ double twin_distance_from_kinks(const twin *t, const twin_numbers *n)
             continue;
         if (value->layer == &reference_affine)
             smallest = fmin(smallest, reference_affine_smallest_sum(&pass));
+        if (value->layer == &reference_conv_layer)
+            smallest = fmin(smallest, reference_conv_smallest_sum(&pass));
         for (int64_t i = 0; value->layer == &reference_activation_layer && i < pass.rows * pass.columns; i++)
             smallest = fmin(smallest, fabs(pass.x[0][i]));
     }

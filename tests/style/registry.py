@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every function of gemmgrad/layer.h that adds a layer stands in the registry of operations: no layer goes untested.
 
-registry.py HEADER REGISTRY     compare layers/include/gemmgrad/layer.h with tests/registry/registry.c
+registry.py HEADER REGISTRY...  compare layers/include/gemmgrad/layer.h with tests/registry/registry*.c
 registry.py --self-test         the comparison finds what it should
 """
 import re
@@ -38,12 +38,14 @@ def self_test():
 def main(arguments):
     if arguments == ["--self-test"]:
         return self_test()
-    if len(arguments) != 2:
+    if len(arguments) < 2:
         return __doc__
     with open(arguments[0], encoding="utf-8") as file:
         header = file.read()
-    with open(arguments[1], encoding="utf-8") as file:
-        registry = file.read()
+    registry = ""
+    for path in arguments[1:]:
+        with open(path, encoding="utf-8") as file:
+            registry += file.read()
     if not layer_functions(header):
         return f"{arguments[0]} declares no layer: this check would guard nothing"
     return "\n".join(f"{name} has no entry in tests/registry/registry.c" for name in missing(header, registry)) or None

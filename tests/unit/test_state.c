@@ -40,7 +40,7 @@ static gg_status carry_backward(const gg_pass *pass)
     return GG_OK;
 }
 
-static const gg_layer_class carry_class = {"carry", carry_forward, carry_backward, false, false};
+static const gg_layer_class carry_class = {.kind = "carry", .forward = carry_forward, .backward = carry_backward};
 
 static gg_value carry(gg_model *model, gg_value x)
 {
@@ -238,7 +238,7 @@ static gg_status copy_forward(const gg_pass *pass)
     return GG_OK;
 }
 
-static const gg_layer_class copy_class = {"copy", copy_forward, carry_backward, false, false};
+static const gg_layer_class copy_class = {.kind = "copy", .forward = copy_forward, .backward = carry_backward};
 
 /* What gg_flatten does, with a copy. */
 static gg_value flatten_by_copy(gg_model *model, gg_value x)

@@ -117,6 +117,14 @@ GG_API gg_status gg_conv_backward_weights(float *dw, float *db, const float *dy,
                                           const gg_conv_shape *shape, const gg_conv_options *options, float *workspace,
                                           int64_t workspace_floats);
 
+/* The transposed convolution, Y = f(bias + backward data of X): from X [batch][filters][out_height][out_width] to Y
+ * [batch][channels][height][width], bias [channels]; shape is that of the convolution whose transpose it is, W as
+ * there. Workspace: that of GG_CONV_BACKWARD_DATA. Its dX is gg_conv_forward of dY, its dW gg_conv_backward_weights
+ * with dY and X in each other's places. */
+GG_API gg_status gg_conv_transpose_forward(float *y, const float *x, const float *w, const float *bias,
+                                           const gg_conv_shape *shape, const gg_conv_options *options, float *workspace,
+                                           int64_t workspace_floats);
+
 /* ---- the matrix of columns ---- */
 
 /* col [channels * kernel_height * kernel_width][out_height * out_width]: column j holds what output pixel j sees. One

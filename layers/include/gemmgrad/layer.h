@@ -8,6 +8,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include <gemmgrad/conv.h>
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/export.h>
 #include <gemmgrad/model.h>
@@ -44,6 +45,57 @@ GG_API gg_value gg_affine(gg_model *model, gg_value x, int64_t out, const gg_aff
 
 /* Y = X W: the same without bias and activation; parameter "W". */
 GG_API gg_value gg_matmul(gg_model *model, gg_value x, int64_t out, const gg_affine_options *options);
+
+/* ---- convolution ---- */
+
+/* Of images. The kernel's size must be given, the rest may be 0. */
+typedef struct gg_conv2d_options {
+    int64_t kernel_height, kernel_width;
+    int64_t stride_y, stride_x;                       /* 0: 1 */
+    int64_t pad_top, pad_bottom, pad_left, pad_right; /* zeros around x; transposed: cut off y */
+    bool same; /* set the pads so that y has x's size over the stride, rounded up; transposed: times
+                * the stride */
+    int64_t dilation_y, dilation_x; /* distance between taps; 0: 1 */
+    int64_t groups;                 /* channels and filters in so many parts, each apart; 0: 1 */
+    int64_t extra_y, extra_x; /* transposed: rows and columns more of y, fewer than the strides (output_padding) */
+    bool no_bias;
+    gg_activation activation;    /* fused; GG_IDENTITY by default */
+    float alpha;                 /* of leaky ReLU and ELU */
+    gg_initializer init;         /* "in": the products in one sum; "out": the same of the gradient */
+    float init_scale;            /* deviation for GG_INIT_NORMAL */
+    gg_conv_algorithm algorithm; /* forced for the passes that can take it, forward being one of them */
+    gg_conv_accuracy accuracy;
+} gg_conv2d_options;
+
+/* Of lines: the same with one direction. */
+typedef struct gg_conv1d_options {
+    int64_t kernel, stride, pad_left, pad_right;
+    bool same;
+    int64_t dilation, groups, extra;
+    bool no_bias;
+    gg_activation activation;
+    float alpha;
+    gg_initializer init;
+    float init_scale;
+    gg_conv_algorithm algorithm;
+    gg_conv_accuracy accuracy;
+} gg_conv1d_options;
+
+/* Y = f(X * W + b): [batch, channels, height, width] -> [batch, filters, out_height, out_width]; parameters "W"
+ * [filters, channels / groups, kernel_height, kernel_width] and "b" [filters], as in PyTorch. The formula and the sizes
+ * are those of gemmgrad/conv.h. Height, width and channels are numbers, not axes. The workspace is planned for
+ * gg_threads() threads: a run with more of them is GG_ERR_STATE until the model is planned again. */
+GG_API gg_value gg_conv2d(gg_model *model, gg_value x, int64_t filters, const gg_conv2d_options *options);
+
+/* [batch, channels, length] -> [batch, filters, out_length]; "W" [filters, channels / groups, kernel]. */
+GG_API gg_value gg_conv1d(gg_model *model, gg_value x, int64_t filters, const gg_conv1d_options *options);
+
+/* The transposed convolution, which enlarges by its strides: [batch, channels, height, width] ->
+ * [batch, filters, out_height, out_width] with
+ *   out = (in - 1) stride - pads + dilation (kernel - 1) + 1 + extra;
+ * "W" [channels, filters / groups, kernel_height, kernel_width], "b" [filters], as in PyTorch. */
+GG_API gg_value gg_conv_transpose2d(gg_model *model, gg_value x, int64_t filters, const gg_conv2d_options *options);
+GG_API gg_value gg_conv_transpose1d(gg_model *model, gg_value x, int64_t filters, const gg_conv1d_options *options);
 
 /* Y = f(X), element by element. */
 GG_API gg_value gg_activate(gg_model *model, gg_value x, gg_activation f, float alpha);
