@@ -12,9 +12,6 @@
 #include "serve.h"
 #include "words.h"
 
-/* The base twice, so that the pairs of the base with itself tell what the machine adds. */
-enum { BASE, COPY, FRESH, CHILDREN };
-
 /* Long against the clock and against a thread's waking, short against a machine's drift. */
 static const double SAMPLE = 4e-3;
 
@@ -87,14 +84,16 @@ void ab_free(ab_run *run)
 
 /* ---- one case in one generation ---- */
 
-/* Open it in all three; how many repetitions make a sample. */
-static gg_status open_case(ab_case *c, ab_child children[CHILDREN])
+/* Open it in all four; how many repetitions make a sample. */
+static gg_status open_case(ab_case *c, ab_child children[AB_PROCESSES], bench_random *random)
 {
     const char *request = c->iterations == 0 ? "open" : "open-again";
+    int order[AB_PROCESSES];
     double slowest = 0.0;
-    for (int i = 0; i < CHILDREN; i++) {
+    bench_random_order(random, order, AB_PROCESSES);
+    for (int i = 0; i < AB_PROCESSES; i++) {
         double seconds = 0.0;
-        const gg_status status = ab_child_ask_seconds(&children[i], &seconds, "%s %s", request, c->name);
+        const gg_status status = ab_child_ask_seconds(&children[order[i]], &seconds, "%s %s", request, c->name);
         if (status != GG_OK)
             return status;
         slowest = fmax(slowest, seconds);
@@ -104,30 +103,28 @@ static gg_status open_case(ab_case *c, ab_child children[CHILDREN])
     return GG_OK;
 }
 
-static gg_status take_turn(ab_case *c, ab_child children[CHILDREN], int turn, bench_random *random)
+static gg_status take_turn(ab_case *c, ab_child children[AB_PROCESSES], int turn, bench_random *random)
 {
-    int order[CHILDREN];
-    double seconds[CHILDREN];
-    bench_random_order(random, order, CHILDREN);
-    for (int i = 0; i < CHILDREN; i++) {
-        const gg_status status =
-            ab_child_ask_seconds(&children[order[i]], &seconds[order[i]], "take %ld", c->iterations);
+    const int at = c->samples.generations * AB_TURNS + turn;
+    int order[AB_PROCESSES];
+    bench_random_order(random, order, AB_PROCESSES);
+    for (int i = 0; i < AB_PROCESSES; i++) {
+        double seconds = 0.0;
+        const gg_status status = ab_child_ask_seconds(&children[order[i]], &seconds, "take %ld", c->iterations);
         if (status != GG_OK)
             return status;
+        c->samples.log_seconds[order[i]][at] = log(seconds);
     }
-    const int at = c->pairs.generations * AB_TURNS + turn;
-    c->pairs.change[at] = log(seconds[FRESH]) - 0.5 * (log(seconds[BASE]) + log(seconds[COPY]));
-    c->pairs.noise[at] = log(seconds[COPY] / seconds[BASE]);
     return GG_OK;
 }
 
-static gg_status measure_case(ab_case *c, ab_child children[CHILDREN], bench_random *random)
+static gg_status measure_case(ab_case *c, ab_child children[AB_PROCESSES], bench_random *random)
 {
     char answer[8];
-    gg_status status = open_case(c, children);
+    gg_status status = open_case(c, children, random);
     for (int turn = 0; turn < AB_TURNS && status == GG_OK && !gg_interrupted(); turn++)
         status = take_turn(c, children, turn, random);
-    for (int i = 0; i < CHILDREN && status == GG_OK; i++)
+    for (int i = 0; i < AB_PROCESSES && status == GG_OK; i++)
         status = ab_child_ask(&children[i], answer, sizeof answer, "close");
     return status;
 }
@@ -140,15 +137,25 @@ static void show_progress(const ab_run *run, int generation, int done, const cha
         fprintf(stderr, "\r\033[Kround %d, case %d of %d: %.60s", generation + 1, done + 1, run->count, name);
 }
 
-static gg_status start_all(ab_child children[CHILDREN], const ab_settings *s)
+/* In random order too: who starts first may be dealt the better memory. */
+static gg_status start_all(ab_child children[AB_PROCESSES], const ab_settings *s, bench_random *random)
 {
-    const ab_side *sides[CHILDREN] = {[BASE] = &s->base, [COPY] = &s->base, [FRESH] = &s->fresh};
+    const ab_side *sides[] = {
+        [AB_BASE] = &s->base, [AB_BASE_2] = &s->base, [AB_NEW] = &s->fresh, [AB_NEW_2] = &s->fresh};
+    int order[AB_PROCESSES];
     gg_status status = GG_OK;
-    for (int i = 0; i < CHILDREN; i++)
+    bench_random_order(random, order, AB_PROCESSES);
+    for (int i = 0; i < AB_PROCESSES; i++)
         children[i] = (ab_child){.side = sides[i]};
-    for (int i = 0; i < CHILDREN && status == GG_OK; i++)
-        status = ab_child_start(&children[i], sides[i], s->threads);
+    for (int i = 0; i < AB_PROCESSES && status == GG_OK; i++)
+        status = ab_child_start(&children[order[i]], sides[order[i]], s->threads);
     return status;
+}
+
+static void judge(const ab_run *run, ab_case *c)
+{
+    const ab_demands demands = {run->settings.floor, run->settings.precision, run->count};
+    c->judgement = ab_judge(&c->samples, &demands);
 }
 
 /* A case that fails its check in one program is out; a program that ends takes the run with it. */
@@ -165,16 +172,18 @@ static gg_status note(ab_run *run, ab_case *c, gg_status status)
     }
     if (gg_interrupted())
         return GG_OK; /* the generation is not complete */
-    c->pairs.generations++;
-    c->judgement = ab_judge(&c->pairs, run->settings.floor, run->settings.precision);
-    c->done = ab_decided(&c->judgement, c->pairs.generations, run->settings.precision);
+    c->samples.generations++;
+    if (!ab_is_look(c->samples.generations) && c->samples.generations < AB_MOST_GENERATIONS)
+        return GG_OK;
+    judge(run, c);
+    c->done = ab_decided(&c->judgement, c->samples.generations, run->settings.precision);
     return GG_OK;
 }
 
 static gg_status run_generation(ab_run *run, int generation, int *order, bench_random *random)
 {
-    ab_child children[CHILDREN];
-    gg_status status = start_all(children, &run->settings);
+    ab_child children[AB_PROCESSES];
+    gg_status status = start_all(children, &run->settings, random);
     if (status != GG_OK)
         snprintf(run->error, sizeof run->error, "%s", gg_error_message());
     bench_random_order(random, order, run->count);
@@ -185,7 +194,7 @@ static gg_status run_generation(ab_run *run, int generation, int *order, bench_r
         show_progress(run, generation, i, c->name);
         status = note(run, c, measure_case(c, children, random));
     }
-    for (int i = 0; i < CHILDREN; i++)
+    for (int i = 0; i < AB_PROCESSES; i++)
         ab_child_stop(&children[i]);
     return status;
 }
@@ -216,6 +225,9 @@ void ab_measure(ab_run *run)
             break;
     }
     sigaction(SIGPIPE, &before, NULL);
+    for (int i = 0; i < run->count; i++)
+        if (!run->cases[i].done)
+            judge(run, &run->cases[i]);
     if (isatty(STDERR_FILENO))
         fprintf(stderr, "\r\033[K");
     run->interrupted = gg_interrupted();

@@ -1,4 +1,8 @@
-/* ab.h - two builds measured pair by pair. */
+/* ab.h - two builds measured in turns.
+ *
+ * A generation starts both programs twice (about 5 ms each), and visits each case that is not decided yet: opening it
+ * (2 ms and its data) and five samples of 4 ms after 2 ms of warming up, for each of the four processes. So a case
+ * costs about 0.2 s a generation, and is judged with its first 12 at the earliest. */
 #ifndef GEMMGRAD_BENCH_AB_H
 #define GEMMGRAD_BENCH_AB_H
 
@@ -10,17 +14,16 @@
 
 typedef struct ab_settings {
     ab_side base, fresh;
-    int threads;           /* 0: each program's own default */
-    const char *suite;     /* "all" or a suite's name */
-    const regex_t *filter; /* NULL: all names */
-    double seconds;        /* for each case, about */
-    double precision;      /* half the width of an interval that is narrow enough: 0.01 for 1 % */
-    double floor;          /* changes below this are nobody's business */
+    int threads;             /* 0: each program's own default */
+    const char *suite;       /* "all" or a suite's name */
+    const regex_t *filter;   /* NULL: all names */
+    double seconds;          /* for each case, about */
+    double precision, floor; /* as in ab_demands */
 } ab_settings;
 
 typedef struct ab_case {
     char name[BENCH_NAME_BYTES];
-    ab_pairs pairs;
+    ab_samples samples;
     long iterations; /* repetitions in a sample; 0: not opened yet */
     bool done;
     ab_judgement judgement;

@@ -15,23 +15,23 @@ static const char USAGE[] =
     "                   [--suite kernels|layers|training|all] [--filter REGEX] [--threads N] [--time S]\n"
     "                   [--precision PERCENT] [--least-effect PERCENT] [--json FILE]\n"
     "\n"
-    "Measures two builds of gemmgrad pair by pair in random turns, each in a process of its own that is stopped\n"
-    "while the other runs, and the base against a second copy of itself. Both are started anew several times.\n"
+    "Measures two builds of gemmgrad in random turns, each in two processes of its own that are stopped while\n"
+    "another runs. All four are started anew at least 12 times, and until the answer is sure or time is over.\n"
     "\n"
     "  --base, --new PROGRAM  the two builds; the same one twice to compare settings\n"
     "  --env NAME=VALUE       a variable of the environment, for the program named last\n"
     "  --blas LIBRARY         another BLAS for the program named last (LD_PRELOAD)\n"
     "  --suite, --filter      which cases, as in gemmgrad bench\n"
     "  --threads N            threads of both\n"
-    "  --time S               seconds for each case, about [5]\n"
+    "  --time S               seconds for each case, about, and at least 12 starts (some 2.5 s) [5]\n"
     "  --precision PERCENT    an interval is narrow enough when it reaches so far to either side [1]\n"
     "  --least-effect PERCENT changes below this never count [0.5]\n"
-    "  --json FILE            ratios, intervals, verdicts and all pairs; - is standard output\n"
+    "  --json FILE            ratios, intervals, verdicts and all samples; - is standard output\n"
     "  --help                 this text\n"
     "\n"
-    "slower, faster: the 99 % interval of the ratio new / base excludes 1, and the ratio exceeds the change that\n"
-    "the case shows between the two copies of the base. same: a change larger than that, or than the precision,\n"
-    "is excluded. Otherwise the case is too noisy to tell.\n"
+    "slower, faster: the interval of the ratio new / base excludes 1, and the ratio exceeds the change that the\n"
+    "programs show against themselves. same: a change larger than that, or than the precision, is excluded.\n"
+    "Otherwise the case is too noisy to tell. All intervals of a table hold together with 99 %.\n"
     "\n"
     "Exit codes: 0 nothing is slower, 1 something is, or fails in the new build, 2 wrong usage, or no judgement:\n"
     "a program that ends, an interrupt, every case too noisy.\n";
@@ -171,12 +171,14 @@ static void print_row(FILE *out, const ab_case *c, int width)
     const ab_judgement *j = &c->judgement;
     if (c->error[0] != '\0')
         fprintf(out, "%-*s FAILED: %s\n", width, c->name, c->error);
-    else if (c->pairs.generations == 0)
+    else if (c->samples.generations == 0)
         fprintf(out, "%-*s not measured\n", width, c->name);
+    else if (c->samples.generations < AB_FEWEST_GENERATIONS)
+        fprintf(out, "%-*s only %d starts of at least %d\n", width, c->name, c->samples.generations,
+                AB_FEWEST_GENERATIONS);
     else
-        fprintf(out, "%-*s %8.4f  [%.4f, %.4f] %6.2f%% %5d  %s\n", width, c->name, j->ratio, j->interval.low,
-                j->interval.high, 100.0 * j->least_effect, c->pairs.generations * AB_TURNS,
-                ab_verdict_name(j->verdict));
+        fprintf(out, "%-*s %8.4f  [%.4f, %.4f] %6.2f%% %6d  %s\n", width, c->name, j->ratio, j->interval.low,
+                j->interval.high, 100.0 * j->least_effect, c->samples.generations, ab_verdict_name(j->verdict));
 }
 
 static int count_verdict(const ab_run *run, ab_verdict verdict)
@@ -184,7 +186,7 @@ static int count_verdict(const ab_run *run, ab_verdict verdict)
     int count = 0;
     for (int i = 0; i < run->count; i++)
         count += run->cases[i].error[0] == '\0' && run->cases[i].judgement.verdict == verdict
-                 && run->cases[i].pairs.generations > 0;
+                 && run->cases[i].samples.generations > 0;
     return count;
 }
 
@@ -202,38 +204,45 @@ static void print_table(FILE *out, const ab_run *run)
     for (int i = 0; i < run->count; i++)
         width = (int)strlen(run->cases[i].name) > width ? (int)strlen(run->cases[i].name) : width;
     fprintf(out, "base %s, new %s\n", run->settings.base.program, run->settings.fresh.program);
-    fprintf(out, "%-*s %8s  %-16s %7s %5s  verdict\n", width, "case", "new/base", "99% interval", "least", "pairs");
+    fprintf(out, "%-*s %8s  %-16s %7s %6s  verdict\n", width, "case", "new/base", "99% interval", "least", "starts");
     for (int i = 0; i < run->count; i++)
         print_row(out, &run->cases[i], width);
     fprintf(out,
-            "\n%d slower, %d faster, %d same, %d too noisy, %d failed; least: the change that the case shows between\n"
-            "two copies of the base\n",
+            "\n%d slower, %d faster, %d same, %d too noisy, %d failed; least: the change that the programs show\n"
+            "against themselves\n",
             count_verdict(run, AB_SLOWER), count_verdict(run, AB_FASTER), count_verdict(run, AB_SAME),
             count_verdict(run, AB_NOISY), count_failed(run));
     if (run->only_base + run->only_new > 0)
         fprintf(out, "not compared: %d cases only in base, %d only in new\n", run->only_base, run->only_new);
 }
 
-static json_t *numbers(const double *x, int count)
+static json_t *seconds_of(const double *logarithms, int count)
 {
     json_t *list = json_array();
     for (int i = 0; i < count; i++)
-        json_array_append_new(list, gg_json_number(x[i]));
+        json_array_append_new(list, gg_json_number(exp(logarithms[i])));
     return list;
+}
+
+static json_t *seconds_json(const ab_samples *s)
+{
+    const char *const names[] = {[AB_BASE] = "base", [AB_BASE_2] = "base_2", [AB_NEW] = "new", [AB_NEW_2] = "new_2"};
+    json_t *lists = json_object();
+    for (int i = 0; i < AB_PROCESSES; i++)
+        json_object_set_new(lists, names[i], seconds_of(s->log_seconds[i], s->generations * AB_TURNS));
+    return lists;
 }
 
 static json_t *case_json(const ab_case *c)
 {
     const ab_judgement *j = &c->judgement;
-    const int pairs = c->pairs.generations * AB_TURNS;
     if (c->error[0] != '\0')
         return json_pack("{s:s, s:s}", "name", c->name, "error", c->error);
-    return json_pack("{s:s, s:s, s:o, s:[o, o], s:o, s:i, s:i, s:o, s:o}", "name", c->name, "verdict",
-                     ab_verdict_name(pairs > 0 ? j->verdict : AB_NOISY), "ratio", gg_json_number(j->ratio), "interval",
+    return json_pack("{s:s, s:s, s:o, s:[o, o], s:o, s:i, s:i, s:o}", "name", c->name, "verdict",
+                     ab_verdict_name(j->verdict), "ratio", gg_json_number(j->ratio), "interval",
                      gg_json_number(j->interval.low), gg_json_number(j->interval.high), "least_effect",
-                     gg_json_number(j->least_effect), "generations", c->pairs.generations, "turns", AB_TURNS,
-                     "log_ratio", numbers(c->pairs.change, pairs), "log_ratio_of_copies",
-                     numbers(c->pairs.noise, pairs));
+                     gg_json_number(j->least_effect), "generations", c->samples.generations, "turns", AB_TURNS,
+                     "seconds", seconds_json(&c->samples));
 }
 
 static json_t *run_json(const ab_run *run)

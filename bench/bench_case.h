@@ -49,6 +49,8 @@ typedef struct bench_work {
     /* Arrays by their usual names; each kind uses what it needs. */
     float *x, *w, *bias, *y, *dy, *dx, *dw, *db, *packed, *state1, *state2;
     int32_t *labels;
+    float *space; /* workspace of the lapack room */
+    int64_t space_bytes;
     gg_model *model;
     gg_value loss;
     gg_optimizer *optimizer;
@@ -64,7 +66,8 @@ struct bench_kind {
     const char *name;
     const char *const *options;                        /* their names, NULL-terminated; NULL: the kind has none */
     bench_variant variants[BENCH_MOST_VARIANTS];       /* the first one without run ends the list */
-    bool has_raw;                                      /* open lists raw products */
+    bool has_raw;                                      /* open lists raw products, or there is: */
+    gg_status (*raw)(bench_work *work);                /* the raw calls; NULL: the products listed */
     double (*flops)(const bench_case *line);           /* of one repetition; NULL: not counted */
     double (*bytes)(const bench_case *line);           /* every operand moved once; NULL: not counted */
     gg_status (*open)(bench_work *work);               /* take the buffers, list the raw products */
@@ -106,6 +109,9 @@ extern const bench_kind bench_forward, bench_dx, bench_dw;                  /* b
 extern const bench_kind bench_activation, bench_activation_gradient;        /* bench_kinds_elementwise.c */
 extern const bench_kind bench_softmax, bench_cross_entropy, bench_sum_rows; /* bench_kinds_elementwise.c */
 extern const bench_kind bench_optimizer;                                    /* bench_kinds_elementwise.c */
+extern const bench_kind bench_lu_solve, bench_cholesky_solve;               /* bench_kinds_lapack.c */
+extern const bench_kind bench_qr, bench_least_squares;                      /* bench_kinds_lapack.c */
+extern const bench_kind bench_symmetric_eigen, bench_svd;                   /* bench_kinds_lapack.c */
 extern const bench_kind bench_affine;                                       /* bench_kinds_network.c */
 extern const bench_kind bench_network;                                      /* bench_kinds_network.c */
 

@@ -16,6 +16,7 @@
 #define CROSS_ENTROPY(...) {"kernels", "rows", &bench_cross_entropy, 0, {__VA_ARGS__}}
 #define SUM_ROWS(...) {"kernels", "rows", &bench_sum_rows, 0, {__VA_ARGS__}}
 #define OPTIMIZER(kind, n) {"kernels", "optimiser passes", &bench_optimizer, GG_##kind, {n}}
+#define LAPACK(kind, ...) {"kernels", "LAPACK", &bench_##kind, 0, {__VA_ARGS__}}
 #define AFFINE(layout, ...) {"layers", "affine, forward and backward", &bench_affine, BENCH_##layout, {__VA_ARGS__}}
 #define NETWORK(option, ...) {"training", "training steps", &bench_network, BENCH_##option, {__VA_ARGS__}}
 /* clang-format on */
@@ -364,6 +365,26 @@ static const bench_case cases[] = {
     OPTIMIZER(ADAMW, 669706),
     OPTIMIZER(SGD, 4194304),
     OPTIMIZER(ADAM, 4194304),
+
+    /* ---- n, right-hand sides; m, n; m, n, right-hand sides; n; m, n ---- */
+    LAPACK(lu_solve, 64, 16),
+    LAPACK(lu_solve, 256, 64),
+    LAPACK(lu_solve, 1024, 256),
+    LAPACK(cholesky_solve, 64, 16),
+    LAPACK(cholesky_solve, 256, 64),
+    LAPACK(cholesky_solve, 1024, 256),
+    LAPACK(qr, 64, 64),
+    LAPACK(qr, 256, 256),
+    LAPACK(qr, 1024, 1024),
+    LAPACK(least_squares, 128, 64, 8),
+    LAPACK(least_squares, 512, 256, 8),
+    LAPACK(least_squares, 1280, 1024, 8),
+    LAPACK(symmetric_eigen, 64),
+    LAPACK(symmetric_eigen, 256),
+    LAPACK(symmetric_eigen, 512),
+    LAPACK(svd, 64, 64),
+    LAPACK(svd, 256, 256),
+    LAPACK(svd, 512, 512),
 
     /* ---- layers: rows, in, out ---- */
     AFFINE(IN_OUT, 32, 256, 256),

@@ -112,6 +112,8 @@ static gg_status run_once(bench_work *work, int variant)
 {
     if (variant >= 0)
         return work->line->kind->variants[variant].run(work);
+    if (work->line->kind->raw != NULL)
+        return work->line->kind->raw(work);
     for (int i = 0; i < work->raw_count; i++)
         bench_raw_run(&work->raw[i]);
     return GG_OK;

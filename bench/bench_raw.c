@@ -27,6 +27,14 @@ static void find(void *function, void *program, const char *name)
     memcpy(function, &symbol, sizeof symbol);
 }
 
+void bench_raw_find(void *function, const char *name)
+{
+    void *program = dlopen(NULL, RTLD_LAZY);
+    memset(function, 0, sizeof(void *));
+    if (program != NULL)
+        find(function, program, name);
+}
+
 bool bench_raw_start(int threads)
 {
     enum { PTHREADS = 1 };

@@ -31,6 +31,9 @@ bool bench_raw_own_threads(void);
 void bench_raw_enter(void);
 void bench_raw_leave(void);
 
+/* Any other function of the process: *function is NULL when there is none of that name. */
+void bench_raw_find(void *function, const char *name);
+
 void bench_raw_run(const bench_sgemm *product);
 
 #endif

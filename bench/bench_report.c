@@ -210,14 +210,13 @@ void bench_report_print(FILE *out, const bench_run *run)
             for (int cold = 0; cold < 2; cold++)
                 print_group(out, run, i, variant, cold == 1, width);
     }
-    fprintf(
-        out,
-        "\ntime: median of %d samples; +-: half its 95 %% interval (bootstrap); out: outliers among them (Tukey); "
-        "peak:\n"
-        "share of the FMA peak; roof: share of what the roofline allows (above 100 %% from caches faster than\n"
-        "memory); raw: the cblas_sgemm calls of the same shapes, in the same turns; ratio: raw / time; allocs: for\n"
-        "each repetition\n",
-        run->settings.repetitions);
+    fprintf(out,
+            "\ntime: median of %d samples; +-: half its 95 %% interval (bootstrap); out: outliers among them (Tukey); "
+            "peak:\n"
+            "share of the FMA peak; roof: share of what the roofline allows (above 100 %% from caches faster than\n"
+            "memory); raw: the cblas_sgemm or LAPACKE calls of the same shapes, in the same turns; ratio: raw / time;\n"
+            "allocs: for each repetition\n",
+            run->settings.repetitions);
     for (int i = 0; i < run->settings.peer_count; i++)
         fprintf(out, "%s: times as fast as %s, in the same turns\n", run->settings.peers[i].name,
                 run->settings.peers[i].about);

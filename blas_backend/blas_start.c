@@ -153,6 +153,9 @@ static void start_blis(gg_blas *blas)
     }
     if (bli_thread_set_num_threads != NULL)
         bli_thread_set_num_threads(1);
+    /* LAPACK may come from an OpenBLAS all the same (Debian's alternatives): no threads of its own either. */
+    if (openblas_get_parallel != NULL && openblas_get_parallel() == 1 && openblas_set_num_threads != NULL)
+        openblas_set_num_threads(1);
 }
 
 void gg_blas_start(gg_blas *blas, const gg_cpu *cpu, bool keep_kernel)
@@ -163,7 +166,8 @@ void gg_blas_start(gg_blas *blas, const gg_cpu *cpu, bool keep_kernel)
                       .kernel_found = "unknown",
                       .kernel_used = "unknown"};
     note(blas, "this BLAS does not tell its kernel");
-    if (openblas_get_config != NULL)
+    const bool on_blis = strcmp(GG_BLAS_KIND, "blis") == 0 && bli_info_get_version_str != NULL;
+    if (openblas_get_config != NULL && !on_blis)
         start_openblas(blas, cpu, keep_kernel);
     else if (bli_info_get_version_str != NULL)
         start_blis(blas);

@@ -21,6 +21,7 @@ const char *gg_status_string(gg_status status)
     case GG_ERR_FORMAT: return "malformed file";
     case GG_ERR_UNSUPPORTED: return "unsupported";
     case GG_ERR_NUMERIC: return "not a finite number";
+    case GG_ERR_SINGULAR: return "singular matrix";
     case GG_ERR_STATE: return "call out of order";
     case GG_ERR_INTERNAL: return "internal error";
     }

@@ -16,6 +16,7 @@
 #include <gemmgrad/matmul.h>
 
 #include "node.h"
+#include "orthogonal.h"
 
 typedef struct options {
     int64_t in, out;
@@ -68,7 +69,7 @@ static bool options_fit(gg_model *model, const gg_layer_class *layer_class, int6
     else if (layer_class == &matmul_class && o->activation != GG_IDENTITY)
         gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: activation is %s, for which there is gg_affine", kind,
                        gg_activation_name(o->activation));
-    else if ((int)o->init < 0 || o->init > GG_INIT_ZERO)
+    else if ((int)o->init < 0 || o->init > GG_INIT_ORTHOGONAL)
         gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: init is %d, not one of gg_initializer", kind, (int)o->init);
     else if (o->init == GG_INIT_NORMAL && !(o->init_scale >= 0.0f && o->init_scale <= FLT_MAX))
         gg_model_error(model, GG_ERR_ARGUMENT, "gg_%s: init_scale is %g, expected a deviation, 0 or more", kind,
@@ -96,8 +97,13 @@ static gg_value add_layer(gg_model *model, const gg_layer_class *layer_class, gg
         return GG_NO_VALUE;
     gg_node_input(model, node, x, true);
     node->reads_output = o.activation != GG_IDENTITY && !o.keeps_preactivation;
-    const float deviation = gg_initial_deviation(chosen.init, chosen.activation, in, out, chosen.init_scale);
+    const bool orthogonal = chosen.init == GG_INIT_ORTHOGONAL;
+    const float deviation = orthogonal
+                                ? gg_orthogonal_gain(chosen.activation, chosen.alpha)
+                                : gg_initial_deviation(chosen.init, chosen.activation, in, out, chosen.init_scale);
     gg_node_parameter(model, node, "W", &(gg_shape){2, {in, out}}, deviation);
+    if (orthogonal)
+        gg_node_orthogonal(model);
     if (o.bias)
         gg_node_parameter(model, node, "b", &(gg_shape){1, {out}}, 0.0f);
     if (o.activation != GG_IDENTITY)

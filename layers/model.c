@@ -335,6 +335,12 @@ void gg_node_parameter(gg_model *model, gg_node *node, const char *suffix, const
     node->parameters[node->parameter_count++] = model->parameter_count++;
 }
 
+void gg_node_orthogonal(gg_model *model)
+{
+    if (model->error == GG_OK)
+        model->parameters[model->parameter_count - 1].orthogonal = true;
+}
+
 void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life)
 {
     node->buffers[node->buffer_count++] = (gg_buffer){*shape, life, -1};

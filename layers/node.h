@@ -108,6 +108,7 @@ typedef struct gg_parameter_info {
     char name[GG_NAME_BYTES + 16];
     gg_shape shape;
     float deviation; /* of the normal distribution it starts from; 0: all zero */
+    bool orthogonal; /* it starts as an orthogonal matrix times `deviation` instead */
     int64_t offset, size;
     bool trains; /* set by the plan: some gradient reaches it */
 } gg_parameter_info;
@@ -144,6 +145,9 @@ void gg_node_input(gg_model *model, gg_node *node, gg_value value, bool read_bac
 
 /* Add a parameter "name.suffix" that starts from a normal distribution of that deviation. */
 void gg_node_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float deviation);
+
+/* The parameter added last, a matrix, starts as an orthogonal one times its deviation. */
+void gg_node_orthogonal(gg_model *model);
 
 /* Add a buffer; it appears as pass->buffer[i] in the order of the calls. */
 void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life);

@@ -17,6 +17,7 @@
 #include <gemmgrad/random.h>
 
 #include "node.h"
+#include "orthogonal.h"
 
 enum { FLOATS_PER_LINE = GG_ALIGNMENT / 4 };
 
@@ -241,9 +242,12 @@ static gg_status fill_parameters(gg_model *model, float *weights)
     for (int32_t i = 0; i < model->parameter_count && status == GG_OK; i++) {
         const gg_parameter_info *parameter = &model->parameters[i];
         gg_random random = gg_random_make(model->seed, (uint64_t)i);
-        if (parameter->deviation > 0.0f)
-            status = gg_random_fill_normal(weights + parameter->offset, parameter->size, 0.0f, parameter->deviation,
-                                           &random);
+        float *w = weights + parameter->offset;
+        if (parameter->orthogonal)
+            status = gg_orthogonal_fill(w, parameter->shape.dims[0], parameter->shape.dims[1], parameter->deviation,
+                                        &random);
+        else if (parameter->deviation > 0.0f)
+            status = gg_random_fill_normal(w, parameter->size, 0.0f, parameter->deviation, &random);
     }
     return status;
 }

@@ -171,7 +171,8 @@ static gg_status make_trainer(network *net)
         return status;
     net->x = gg_input(net->model, "x", 2, (int64_t[]){GG_BATCH, FEATURES});
     net->t = gg_input_labels(net->model, "t", 1, (int64_t[]){GG_BATCH});
-    const gg_value h = gg_affine(net->model, net->x, 20, &(gg_affine_options){.activation = GG_TANH});
+    const gg_value h =
+        gg_affine(net->model, net->x, 20, &(gg_affine_options){.activation = GG_TANH, .init = GG_INIT_ORTHOGONAL});
     net->scores = gg_affine(net->model, gg_dropout(net->model, h, 0.2f), CLASSES, NULL);
     net->loss = gg_softmax_with_loss(net->model, net->scores, net->t);
     status = gg_model_plan(net->model, net->loss, BATCH);

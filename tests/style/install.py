@@ -16,6 +16,15 @@ int main(void)
 {
     const float a[4] = {1, 2, 3, 4};
     float c[4];
+    double log_magnitude;
+    int sign;
+    int64_t bytes;
+    void *space;
+    if (gg_lapack_workspace(&bytes, GG_LAPACK_LOG_DETERMINANT, 2, 2, 0) != GG_OK
+        || gg_alloc(&space, (size_t)bytes) != GG_OK
+        || gg_log_determinant(&sign, &log_magnitude, a, 2, 2, space, bytes) != GG_OK || sign != -1)
+        return 1;
+    gg_free(space);
     return gg_gemm(c, 2, a, 2, a, 2, 2, 2, 2, GG_NO_TRANSPOSE, GG_NO_TRANSPOSE, 1, 0) != GG_OK || c[3] != 22;
 }
 """
@@ -34,6 +43,15 @@ def compile_and_run(compiler, source, package, folder, environment):
     program = folder / (source.stem + "-" + package)
     run(*compiler, str(source), *flags, "-o", str(program))
     return run(str(program), env=environment)
+
+
+def link_statically(compiler, source, archive, environment):
+    """With what Requires.private and Libs.private name: BLAS, LAPACKE, OpenMP."""
+    program = source.with_name("static")
+    flags = run("pkg-config", "--static", "--cflags", "--libs", "gemmgrad-blas", env=environment).split()
+    run(*compiler, str(source), *[str(archive) if flag == "-lgemmgrad-blas" else flag for flag in flags], "-o",
+        str(program))
+    run(str(program), env=environment)
 
 
 def main():
@@ -58,6 +76,8 @@ def main():
         backend = folder / "backend.c"
         backend.write_text(BACKEND, encoding="utf-8")
         compile_and_run(compiler, backend, "gemmgrad-blas", folder, environment)
+        if (library / "libgemmgrad-blas.a").exists():
+            link_statically(compiler, backend, library / "libgemmgrad-blas.a", environment)
         if shutil.which("c++") is not None:
             compile_and_run(["c++", "-x", "c++"], backend, "gemmgrad-blas", folder, environment)
         run(str(folder / "root" / prefix.lstrip("/") / "bin" / "gemmgrad"), "version", env=environment)

@@ -14,8 +14,8 @@ import tempfile
 BELOW = {"blas_backend": [], "layers": ["blas_backend"], "bench": ["blas_backend", "layers"],
          "examples": ["blas_backend", "layers", "bench"]}
 LIBRARIES = ("blas_backend", "layers")
-SINGLE_DOORS = {"cblas": "blas_backend/gemm.c", "memory": "blas_backend/memory.c",
-                "parallel": "blas_backend/parallel.c"}
+SINGLE_DOORS = {"cblas": "blas_backend/gemm.c", "lapacke": "blas_backend/lapack_door.c",
+                "memory": "blas_backend/memory.c", "parallel": "blas_backend/parallel.c"}
 LONGEST_LINE = 120
 LONGEST_FILE = 599
 SCRIPTS = ("dev", ".ci/run")
@@ -118,6 +118,18 @@ def rule_cblas(tree):
             yield source.path, line, match.group(0)
 
 
+def rule_lapacke(tree):
+    """one file calls LAPACK: lapacke.h and LAPACKE_* stay in blas_backend/lapack_door.c"""
+    for source in c_files(tree, BELOW):
+        if source.path == SINGLE_DOORS["lapacke"]:
+            continue
+        for line, match in source.matches(r"\bLAPACKE_\w+|\bLAPACK_\w+|\blapack_int\b", source.tokens):
+            yield source.path, line, match.group(0)
+        include = r'#[ \t]*include[ \t]*[<"](?!gemmgrad/)([^>"]*/)?lapacke?\.h[>"]'
+        for line, match in source.matches(include, source.code):
+            yield source.path, line, match.group(0)
+
+
 def bare(words):
     """One of these words as an identifier of its own: no member, no part of a longer name."""
     return r"(?<![\w.])(?<!->)(?:" + words + r")\b"
@@ -180,12 +192,13 @@ def rule_size(tree):
                 yield source.path, number, f"{len(line)} characters"
 
 
-RULES = [rule_includes, rule_cblas, rule_memory, rule_parallel, rule_quiet, rule_leftovers, rule_size]
+RULES = [rule_includes, rule_cblas, rule_lapacke, rule_memory, rule_parallel, rule_quiet, rule_leftovers, rule_size]
 
 
 def rule_doors(tree):
     """the single doors are where the rules say, and the modules have sources at all"""
-    inside = {"cblas": r"\bcblas_sgemm\s*\(", "memory": r"\baligned_alloc\s*\(", "parallel": r"\bomp parallel\b"}
+    inside = {"cblas": r"\bcblas_sgemm\s*\(", "lapacke": r"\bLAPACKE_\w+\s*\(", "memory": r"\baligned_alloc\s*\(",
+              "parallel": r"\bomp parallel\b"}
     for door, path in SINGLE_DOORS.items():
         if path not in tree or not re.search(inside[door], tree[path].code):
             yield path, 1, f"holds no {inside[door]}: the rule of this door would guard nothing"
@@ -210,6 +223,7 @@ def report(root):
 
 CLEAN = {
     "blas_backend/gemm.c": "#include <cblas.h>\nvoid g(void) { cblas_sgemm(); }\n",
+    "blas_backend/lapack_door.c": "#include <lapacke.h>\nvoid l(void) { LAPACKE_sgetrf_work(); }\n",
     "blas_backend/memory.c": "#include <stdlib.h>\nvoid *m(void) { return aligned_alloc(64, 64); }\n",
     "blas_backend/parallel.c": "#include \"parallel.h\"\nvoid p(void) {\n#pragma omp parallel\n    {}\n}\n",
     "blas_backend/parallel.h": "void p(void);\n",
@@ -242,6 +256,11 @@ PLANTED = [
     (rule_cblas, "blas_backend/x.c", "void x(void) { cblas_sgemm(); }\n"),
     (rule_cblas, "layers/x.c", "void (*f)(void) = cblas_sgemv;\n"),
     (rule_cblas, "layers/x.c", "void x(void) { sgemm_(1); }\n"),
+    (rule_lapacke, "layers/x.c", "#include <lapacke.h>\n"),
+    (rule_lapacke, "bench/x.c", '#include "openblas/lapacke.h"\n'),
+    (rule_lapacke, "blas_backend/x.c", "#include <lapack.h>\n"),
+    (rule_lapacke, "blas_backend/x.c", "void x(void) { LAPACKE_sgeqrf_work(); }\n"),
+    (rule_lapacke, "layers/x.c", "int (*f)(void) = LAPACKE_sgesv;\n"),
     (rule_memory, "layers/x.c", "void *x(void) { return malloc(1); }\n"),
     (rule_memory, "bench/x.c", "void x(void *p) { free (p); }\n"),
     (rule_memory, "blas_backend/x.c", "void (*f)(void *) = free;\n"),
@@ -280,6 +299,7 @@ PLANTED = [
 ALLOWED = [
     ("layers/x.c", "/* cblas_sgemm, malloc and exit(1) in a comment; // printf( */\n"),
     ("layers/x.c", 'const char *x = "cblas_sgemm // malloc(1) \\" exit(1)";\n'),
+    ("bench/x.c", 'const char *x = "LAPACKE_sgesv_work"; /* lapacke.h */\n'),
     ("layers/x.c", "void x(gg_pool *p) { p->free(1); gg_free(p); p.exit(2); my_printf(3); snprintf(0, 0, 0); }\n"),
     ("layers/x.c", "void x(gg_files *f) { f->write(1, 0, 2); write(fd, 0, 1); write(12, 0, 2); fputs(text, file); }\n"),
     ("blas_backend/x.c", "pthread_once_t once;\nvoid x(void) { pthread_once(&once, f); pthread_mutex_lock(&m); }\n"),

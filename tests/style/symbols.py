@@ -15,6 +15,7 @@ FORBIDDEN = set("""exit _exit _Exit quick_exit abort raise assert_fail assert as
 # door: the one object that may use the symbols, and the one symbol it must use, so that the check cannot run dry
 DOORS = {
     "gemm.c": (re.compile(r"(cblas_\w+|sgemm_\w*)$"), re.compile(r"cblas_sgemm$")),
+    "lapack_door.c": (re.compile(r"LAPACKE_\w+$"), re.compile(r"LAPACKE_\w+_work$")),
     "memory.c": (re.compile(r"(malloc|calloc|realloc|reallocarray|aligned_alloc|posix_memalign|memalign|valloc|free"
                             r"|strn?dup|v?asprintf|getline|getdelim)$"), re.compile(r"aligned_alloc$")),
     "parallel.c": (re.compile(r"(GOMP_(parallel|task|teams|target)\w*|kmpc_(fork|omp_task)\w*)$"),
@@ -67,6 +68,7 @@ PLANTED = {
     "malloc": "#include <stdlib.h>\nvoid *f(size_t n) { return malloc(n); }",
     "strdup": "#include <string.h>\nchar *f(const char *s) { return strdup(s); }",
     "cblas": "void cblas_sgemm(void);\nvoid f(void) { cblas_sgemm(); }",
+    "lapacke": "int LAPACKE_sgesv(void);\nint f(void) { return LAPACKE_sgesv(); }",
     "region": "void g(void);\nvoid f(void) {\n#pragma omp parallel\n    g();\n}",
 }
 ALLOWED = {

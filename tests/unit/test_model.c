@@ -287,6 +287,77 @@ START_TEST(initializers)
 }
 END_TEST
 
+/* W^T W = gain^2 for a tall weight, W W^T for a wide one, to rounding: LAPACK's 30 eps m. The start is drawn without
+ * preference: the mean of all weights is within five of its deviations, gain / sqrt(longer side) / sqrt(size). */
+static void expect_orthogonal(int64_t in, int64_t out, gg_activation f, double gain)
+{
+    start();
+    const gg_value input = gg_input(model, "input", 2, (int64_t[]){GG_BATCH, in});
+    gg_affine(model, input, out, &(gg_affine_options){.activation = f, .alpha = 0.5f, .init = GG_INIT_ORTHOGONAL});
+    ck_assert_int_eq(gg_model_plan(model, GG_NO_VALUE, 1), GG_OK);
+    const float *w = gg_model_parameters(model);
+    const bool tall = in >= out;
+    const int64_t narrow = tall ? out : in, longer = tall ? in : out, row = tall ? 1 : out, along = tall ? out : 1;
+    double mean = 0.0;
+    for (int64_t i = 0; i < narrow; i++)
+        for (int64_t j = 0; j < narrow; j++) {
+            double sum = 0.0;
+            for (int64_t l = 0; l < longer; l++)
+                sum += (double)w[i * row + l * along] * (double)w[j * row + l * along];
+            ck_assert_double_le(fabs(sum - (i == j ? gain * gain : 0.0)),
+                                30.0 * FLT_EPSILON / 2.0 * gain * gain * (double)longer);
+        }
+    for (int64_t k = 0; k < in * out; k++)
+        mean += (double)w[k] / (double)(in * out);
+    ck_assert_double_le(fabs(mean), 5.0 * gain / sqrt((double)longer) / sqrt((double)(in * out)));
+    for (int64_t k = in * out; k < gg_model_parameter_floats(model); k++)
+        ck_assert(w[k] == 0.0f);
+    finish();
+}
+
+START_TEST(orthogonal_start)
+{
+    expect_orthogonal(60, 70, GG_IDENTITY, 1.0);
+    expect_orthogonal(70, 60, GG_SIGMOID, 1.0);
+    expect_orthogonal(64, 64, GG_TANH, 5.0 / 3.0);
+    expect_orthogonal(200, 3, GG_RELU, 1.4142135623730951);
+    expect_orthogonal(3, 200, GG_GELU, 1.4142135623730951);
+    expect_orthogonal(17, 17, GG_LEAKY_RELU, 1.2649110640673518);
+}
+END_TEST
+
+/* The first weight is as often negative as positive. LAPACK's reflections make that of Q negative always: the sign of
+ * R's diagonal has to be taken out. */
+START_TEST(orthogonal_signs)
+{
+    enum { SEEDS = 400 };
+    int positive = 0;
+    for (uint64_t seed = 0; seed < SEEDS; seed++) {
+        ck_assert_int_eq(gg_model_new(&model, seed), GG_OK);
+        gg_affine(model, gg_input(model, "x", 1, (int64_t[]){2}), 2, &(gg_affine_options){.init = GG_INIT_ORTHOGONAL});
+        ck_assert_int_eq(gg_model_plan(model, GG_NO_VALUE, 1), GG_OK);
+        positive += gg_model_parameters(model)[0] > 0.0f;
+        finish();
+    }
+    ck_assert_int_le(abs(2 * positive - SEEDS), 100); /* five deviations of sqrt(400) */
+}
+END_TEST
+
+START_TEST(the_seed_decides_the_orthogonal_start)
+{
+    float weights[3][15];
+    for (int i = 0; i < 3; i++) {
+        ck_assert_int_eq(gg_model_new(&model, i == 2 ? 8 : 7), GG_OK);
+        gg_affine(model, gg_input(model, "x", 1, (int64_t[]){5}), 3, &(gg_affine_options){.init = GG_INIT_ORTHOGONAL});
+        ck_assert_int_eq(gg_model_plan(model, GG_NO_VALUE, 1), GG_OK);
+        memcpy(weights[i], gg_model_parameters(model), sizeof weights[i]);
+        finish();
+    }
+    ck_assert_mem_eq(weights[0], weights[1], sizeof weights[0]);
+    ck_assert_mem_ne(weights[0], weights[2], sizeof weights[0]);
+}
+END_TEST
+
 START_TEST(the_seed_decides_the_start)
 {
     float weights[3][16];
@@ -472,6 +543,9 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, names);
     tcase_add_test(tests, layout_of_parameters);
     tcase_add_test(tests, initializers);
+    tcase_add_test(tests, orthogonal_start);
+    tcase_add_test(tests, orthogonal_signs);
+    tcase_add_test(tests, the_seed_decides_the_orthogonal_start);
     tcase_add_test(tests, the_seed_decides_the_start);
     tcase_add_test(tests, every_parameter_has_numbers_of_its_own);
     tcase_add_loop_test(tests, padding_stays_zero, GG_SGD, GG_OPTIMIZER_COUNT);

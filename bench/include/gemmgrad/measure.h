@@ -81,12 +81,12 @@ static inline double gg_measure_seconds(const gg_measured *c, long count)
     return (gg_measure_now() - start) / (double)count;
 }
 
-/* Two milliseconds, at least three repetitions: threads that slept are awake, caches are filled. The fastest. */
-static inline double gg_measure_warm_up(const gg_measured *c)
+/* Two milliseconds, and at least so many repetitions: threads that slept are awake, caches are filled. The fastest. */
+static inline double gg_measure_warm_up(const gg_measured *c, int fewest)
 {
     double fastest = 1e300;
     const double end = gg_measure_now() + 2e-3;
-    for (int i = 0; i < 3 || gg_measure_now() < end; i++) {
+    for (int i = 0; i < fewest || gg_measure_now() < end; i++) {
         const double seconds = gg_measure_seconds(c, 1);
         if (seconds < 0.0)
             return seconds;
@@ -122,7 +122,7 @@ static inline void gg_measure_open(const gg_measured_program *program, const gg_
         return;
     }
     const int failed = (*open)->open != NULL ? (*open)->open((*open)->context, again) : 0;
-    const double seconds = failed == 0 ? gg_measure_warm_up(*open) : -1.0;
+    const double seconds = failed == 0 ? gg_measure_warm_up(*open, 3) : -1.0;
     gg_measure_answer(program, seconds);
     if (failed != 0)
         *open = NULL; /* what did not open needs no closing */
@@ -136,7 +136,7 @@ static inline void gg_measure_take(const gg_measured_program *program, const gg_
     if (open == NULL || count < 1)
         printf("error %s\n", open == NULL ? "no case is open" : "take wants a number above 0");
     else
-        gg_measure_answer(program, gg_measure_warm_up(open) < 0.0 ? -1.0 : gg_measure_seconds(open, count));
+        gg_measure_answer(program, gg_measure_warm_up(open, 1) < 0.0 ? -1.0 : gg_measure_seconds(open, count));
 }
 
 static inline int gg_measure_serve(const gg_measured_program *program)

@@ -6,6 +6,7 @@
 #include <gemmgrad/conv.h>
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/gemm.h>
+#include <gemmgrad/lapack.h>
 #include <gemmgrad/matmul.h>
 #include <gemmgrad/memory.h>
 #include <gemmgrad/softmax.h>

@@ -22,6 +22,7 @@ typedef enum gg_status {
     GG_ERR_FORMAT,      /* a file that is not what it says it is */
     GG_ERR_UNSUPPORTED, /* correct, but not offered by this build or this BLAS */
     GG_ERR_NUMERIC,     /* NaN or infinity where training cannot go on */
+    GG_ERR_SINGULAR,    /* a matrix that is singular, not positive definite or not of full rank */
     GG_ERR_STATE,       /* a call out of order: backward before forward, a model not planned */
     GG_ERR_INTERNAL     /* a broken promise of a library below, or our own defect */
 } gg_status;

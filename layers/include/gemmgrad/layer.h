@@ -16,14 +16,18 @@
 extern "C" {
 #endif
 
-/* How a weight starts. Normal distributions with the stated deviation; biases start at 0. */
+/* How a weight starts. Normal distributions with the stated deviation, but for the last; biases start at 0. */
 typedef enum gg_initializer {
     GG_INIT_AUTO = 0, /* He for ReLU, leaky ReLU, ELU, SiLU, GELU; Xavier otherwise */
     GG_INIT_XAVIER,   /* sqrt(2 / (in + out)), Glorot and Bengio 2010 */
     GG_INIT_HE,       /* sqrt(2 / in), He et al. 2015 */
     GG_INIT_LECUN,    /* sqrt(1 / in), LeCun et al. 1998 */
     GG_INIT_NORMAL,   /* the deviation given in init_scale */
-    GG_INIT_ZERO
+    GG_INIT_ZERO,
+    GG_INIT_ORTHOGONAL /* orthonormal columns (or rows, of a wide weight) times a gain that keeps signals' size: 1 for
+                          identity and sigmoid, 5/3 for tanh, sqrt(2) for ReLU, ELU, SiLU and GELU, sqrt(2 / (1 +
+                          alpha^2)) for leaky ReLU; Saxe et al. 2014. The same seed
+                          gives the same bits on the same BLAS and CPU only */
 } gg_initializer;
 
 typedef struct gg_affine_options {
