@@ -4,9 +4,9 @@
  *  shallow: U of all filters by all threads. Then each thread takes blocks of its rows of tiles: V of the block, which
  *           stays in the second level, and for each panel of 64 filters M = V . U and Y from M. U passes by once for
  *           each block.
- *  deep:    where U is more than a cache holds, it never reaches memory. V of many rows by all threads; then each
- *           thread takes panels of its filters, and for each panel some channels at a time: U of these, and what they
- *           give to M of all these rows; at last Y. V passes by once for each panel. */
+ *  deep:    where U is more than a cache holds or tiles are few, U never reaches memory. V of a long block of rows by
+ *           all threads; then each thread takes panels of its filters, and for each panel some channels at a time: U of
+ *           these, and what they give to M of the block; at last Y. V passes by once for each panel. */
 #include <limits.h>
 #include <stddef.h>
 
@@ -24,7 +24,7 @@ static bool fits(const gg_conv_geometry *g, gg_conv_pass pass)
            && g->dilation_x == 1 && g->groups == 1 && g->channels < MOST_CHANNELS && g->filters < MOST_CHANNELS;
 }
 
-/* The pass on its way; `rows`: those whose V is kept. */
+/* The pass on its way; `rows`: the deep block. */
 typedef struct job {
     const gg_winograd *p;
     const gg_conv_call *call;
@@ -119,7 +119,7 @@ static void shallow_blocks(void *context, int part, int parts)
 
 /* ---- deep ---- */
 
-/* V of the kept rows, cut into groups of channels times rows. */
+/* V of the block, cut into groups of channels times rows. */
 static void make_input(void *context, int part, int parts)
 {
     const job *j = context;

@@ -4,9 +4,9 @@
  *  shallow: each thread has a dU of its own for all filters. It takes blocks of its rows of tiles: V of the block, and
  *           for each panel of 64 filters dM and dU += V^T . dM. At the end the threads' dU are added up, one after the
  *           other, a few channels and a panel at a time, and become dW.
- *  deep:    where such a dU is more than a cache holds, there is never one. V and dM of many rows by all threads; then
- *           each thread takes blocks of 64 channels by 64 filters: dU of the block over all these rows, and dW of it.
- * Either way the order of summation depends on the shape and the number of threads alone. */
+ *  deep:    where such a dU is more than a cache holds, there is never one. V and dM of a block of rows by all threads;
+ * then each thread takes blocks of 64 channels by 64 filters: dU of the block over these rows, and dW of it. Either way
+ * the order of summation depends on the shape and the number of threads alone. */
 #include <stddef.h>
 
 #include "kernels/kernels.h"
@@ -14,7 +14,7 @@
 #include "product.h"
 #include "winograd.h"
 
-/* The pass on its way; `rows`: those whose V and dM are kept. */
+/* The pass on its way; `rows`: the deep block. */
 typedef struct job {
     const gg_winograd *p;
     const gg_conv_call *call;
@@ -134,7 +134,7 @@ static void transform_group(const job *j, int64_t group, gg_winograd_range rows,
     gg_winograd_gradient(p, m + first * width + filter % GG_PANEL, width, j->call->dy, group - depth, rows, own);
 }
 
-/* V and dM of the kept rows, cut into groups times rows. */
+/* V and dM of the block, cut into groups times rows. */
 static void make_operands(void *context, int part, int parts)
 {
     const job *j = context;

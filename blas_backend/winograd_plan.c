@@ -1,11 +1,12 @@
 /* winograd_plan.c - a pass of minimal filtering laid out: tiles, order, blocks, workspace.
  *
- * The workspace, in whole cache lines ("own" comes once for each thread):
+ * The workspace, in whole cache lines ("own" comes once for each thread; a block is some rows of tiles):
  *     data, shallow     [ U of all panels | own: pixels, columns, taps, V of a block, M of a block and panel ]
- *     data, deep        [ V of many rows | own: pixels, columns, taps, U of a panel, M of a block and panel ]
+ *     data, deep        [ V of a block | own: pixels, columns, taps, M of a block and panel, U of 128 channels and a
+ *                         panel ]
  *     weights, shallow  [ own: pixels, columns, taps, V of a block, dM of a block and panel, dU of all panels ]
- *     weights, deep     [ V of many rows | dM of many rows, all panels | own: pixels, columns, taps, dU of 64 channels
- *                         and a panel ] */
+ *     weights, deep     [ V of a block | dM of a block, all panels | own: pixels, columns, taps, dU of 64 channels and
+ *                         a panel ] */
 #include <stddef.h>
 
 #include "product.h"
