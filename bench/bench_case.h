@@ -13,11 +13,12 @@
 #include "bench_raw.h"
 
 enum {
-    BENCH_MOST_SIZES = 6,
-    BENCH_MOST_VARIANTS = 3, /* of a kind; the raw calls come on top */
+    BENCH_MOST_SIZES = 8,
+    BENCH_MOST_VARIANTS = 8, /* of a kind; the raw calls come on top */
     BENCH_MOST_PRODUCTS = 32,
     BENCH_MOST_BUFFERS = 160,
-    BENCH_NAME_BYTES = 96
+    BENCH_NAME_BYTES = 96,
+    BENCH_LABEL_BYTES = 64
 };
 
 typedef struct bench_kind bench_kind;
@@ -47,7 +48,9 @@ typedef struct bench_work {
     int64_t step;
 
     /* Arrays by their usual names; each kind uses what it needs. */
-    float *x, *w, *bias, *y, *dy, *dx, *dw, *db, *packed, *state1, *state2;
+    float *x, *w, *bias, *y, *dy, *dx, *dw, *db, *packed, *state1, *state2, *workspace;
+    int64_t workspace_floats;
+    char label[BENCH_LABEL_BYTES]; /* what the library chose for the first variant; "" where it has no choice */
     int32_t *labels;
     float *space; /* workspace of the lapack room */
     int64_t space_bytes;
@@ -64,10 +67,13 @@ typedef struct bench_variant {
 
 struct bench_kind {
     const char *name;
-    const char *const *options;                        /* their names, NULL-terminated; NULL: the kind has none */
-    bench_variant variants[BENCH_MOST_VARIANTS];       /* the first one without run ends the list */
-    bool has_raw;                                      /* open lists raw products, or there is: */
-    gg_status (*raw)(bench_work *work);                /* the raw calls; NULL: the products listed */
+    const char *const *options;                  /* their names, NULL-terminated; NULL: the kind has none */
+    bench_variant variants[BENCH_MOST_VARIANTS]; /* the first one without run ends the list */
+    bool has_raw;                                /* open lists raw products, or there is: */
+    gg_status (*raw)(bench_work *work);          /* the raw calls; NULL: the products listed */
+    bool chooses; /* the first variant leaves to the library which of the others to be: they stand on its row */
+    bool (*has)(const bench_case *line, int variant);  /* NULL: every case has every variant */
+    bool (*too_long)(const bench_case *line);          /* for --quick; NULL: never */
     double (*flops)(const bench_case *line);           /* of one repetition; NULL: not counted */
     double (*bytes)(const bench_case *line);           /* every operand moved once; NULL: not counted */
     gg_status (*open)(bench_work *work);               /* take the buffers, list the raw products */
@@ -81,7 +87,9 @@ const bench_case *bench_cases(int *count);
 /* "layers/affine/in_out/32x256x256"; with a variant's name: ".../raw". Written to name[BENCH_NAME_BYTES]. */
 void bench_case_name(char *name, const bench_case *line, const char *variant);
 
+/* Variants of its kind; not every case has each of them. */
 int bench_case_variants(const bench_case *line);
+bool bench_case_has(const bench_case *line, int variant);
 
 gg_status bench_work_open(bench_work *work, const bench_case *line);
 void bench_work_close(bench_work *work);
@@ -115,6 +123,7 @@ extern const bench_kind bench_qr, bench_least_squares;                      /* b
 extern const bench_kind bench_symmetric_eigen, bench_svd;                   /* bench_kinds_lapack.c */
 extern const bench_kind bench_affine;                                       /* bench_kinds_network.c */
 extern const bench_kind bench_network;                                      /* bench_kinds_network.c */
+extern const bench_kind bench_conv, bench_depthwise;                        /* bench_kinds_conv.c */
 extern const bench_kind bench_convnet;                                      /* bench_kinds_convnet.c */
 
 /* Options of the products: which operands are stored transposed; how a weight is stored. */
@@ -124,6 +133,9 @@ enum { BENCH_FORWARD, BENCH_BACKWARD };
 
 /* Options of bench_norm. */
 enum { BENCH_NORM_FORWARD, BENCH_NORM_BACKWARD, BENCH_NORM_FORWARD_RELU, BENCH_NORM_BACKWARD_RELU };
+
+/* Options of the convolutions: a pass; all three; a first layer, whose input wants no gradient. */
+enum { BENCH_CONV_FORWARD, BENCH_CONV_DX, BENCH_CONV_DW, BENCH_CONV_BOTH, BENCH_CONV_FIRST };
 
 /* Options of bench_network: the activation of the hidden layers and the optimiser. */
 enum { BENCH_RELU_SGD, BENCH_RELU_ADAM, BENCH_SIGMOID_SGD };

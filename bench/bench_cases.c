@@ -21,6 +21,19 @@
 #define NORM(direction, ...) {"kernels", "images", &bench_norm, BENCH_NORM_##direction, {__VA_ARGS__}}
 #define LAPACK(kind, ...) {"kernels", "LAPACK", &bench_##kind, 0, {__VA_ARGS__}}
 #define AFFINE(layout, ...) {"layers", "affine, forward and backward", &bench_affine, BENCH_##layout, {__VA_ARGS__}}
+#define CONV_PASS(group, pass, ...) \
+    {"layers", "convolution: " group, &bench_conv, BENCH_CONV_##pass, {__VA_ARGS__}}
+#define CONV(group, ...) \
+    CONV_PASS(group, FORWARD, __VA_ARGS__), CONV_PASS(group, DX, __VA_ARGS__), CONV_PASS(group, DW, __VA_ARGS__), \
+        CONV_PASS(group, BOTH, __VA_ARGS__)
+#define RESNET(...) CONV("ResNet-50", 16, __VA_ARGS__)
+#define VGG(...) CONV("VGG-16", 16, __VA_ARGS__)
+#define ODD(...) CONV("odd sizes", __VA_ARGS__)
+#define DEPTHWISE_PASS(pass, ...) \
+    {"layers", "convolution: MobileNet depthwise", &bench_depthwise, BENCH_CONV_##pass, {__VA_ARGS__}}
+#define DEPTHWISE(...) \
+    DEPTHWISE_PASS(FORWARD, 16, __VA_ARGS__), DEPTHWISE_PASS(DX, 16, __VA_ARGS__), \
+        DEPTHWISE_PASS(DW, 16, __VA_ARGS__), DEPTHWISE_PASS(BOTH, 16, __VA_ARGS__)
 #define CONVNET(option, batch) {"training", "training steps", &bench_convnet, BENCH_##option, {batch}}
 #define NETWORK(option, ...) {"training", "training steps", &bench_network, BENCH_##option, {__VA_ARGS__}}
 /* clang-format on */
@@ -421,6 +434,64 @@ static const bench_case cases[] = {
     AFFINE(OUT_IN, 128, 1024, 1024),
     AFFINE(OUT_IN, 512, 1024, 1024),
     AFFINE(OUT_IN, 64, 4096, 4096),
+
+    /* ---- convolutions: channels, height, width, filters, kernel, stride; four cases a line ---- */
+    RESNET(3, 224, 224, 64, 7, 2),
+    CONV_PASS("ResNet-50", FIRST, 16, 3, 224, 224, 64, 7, 2),
+    RESNET(64, 56, 56, 64, 1, 1),
+    RESNET(64, 56, 56, 64, 3, 1),
+    RESNET(64, 56, 56, 256, 1, 1),
+    RESNET(256, 56, 56, 64, 1, 1),
+    RESNET(256, 56, 56, 128, 1, 1),
+    RESNET(128, 56, 56, 128, 3, 2),
+    RESNET(128, 28, 28, 512, 1, 1),
+    RESNET(256, 56, 56, 512, 1, 2),
+    RESNET(512, 28, 28, 128, 1, 1),
+    RESNET(128, 28, 28, 128, 3, 1),
+    RESNET(512, 28, 28, 256, 1, 1),
+    RESNET(256, 28, 28, 256, 3, 2),
+    RESNET(256, 14, 14, 1024, 1, 1),
+    RESNET(512, 28, 28, 1024, 1, 2),
+    RESNET(1024, 14, 14, 256, 1, 1),
+    RESNET(256, 14, 14, 256, 3, 1),
+    RESNET(1024, 14, 14, 512, 1, 1),
+    RESNET(512, 14, 14, 512, 3, 2),
+    RESNET(512, 7, 7, 2048, 1, 1),
+    RESNET(1024, 14, 14, 2048, 1, 2),
+    RESNET(2048, 7, 7, 512, 1, 1),
+    RESNET(512, 7, 7, 512, 3, 1),
+    VGG(3, 224, 224, 64, 3, 1),
+    VGG(64, 224, 224, 64, 3, 1),
+    VGG(64, 112, 112, 128, 3, 1),
+    VGG(128, 112, 112, 128, 3, 1),
+    VGG(128, 56, 56, 256, 3, 1),
+    VGG(256, 56, 56, 256, 3, 1),
+    VGG(256, 28, 28, 512, 3, 1),
+    VGG(512, 28, 28, 512, 3, 1),
+    VGG(512, 14, 14, 512, 3, 1),
+    /* channels, height, width, kernel, stride */
+    DEPTHWISE(32, 112, 112, 3, 1),
+    DEPTHWISE(64, 112, 112, 3, 2),
+    DEPTHWISE(128, 56, 56, 3, 1),
+    DEPTHWISE(128, 56, 56, 3, 2),
+    DEPTHWISE(256, 28, 28, 3, 1),
+    DEPTHWISE(256, 28, 28, 3, 2),
+    DEPTHWISE(512, 14, 14, 3, 1),
+    DEPTHWISE(512, 14, 14, 3, 2),
+    DEPTHWISE(1024, 7, 7, 3, 1),
+    /* batch, channels, height, width, filters, kernel, stride */
+    ODD(1, 64, 56, 56, 64, 3, 1),
+    ODD(1, 128, 28, 28, 128, 3, 1),
+    ODD(1, 256, 14, 14, 256, 3, 1),
+    ODD(1, 512, 7, 7, 512, 3, 1),
+    ODD(1, 256, 56, 56, 64, 1, 1),
+    ODD(1, 3, 224, 224, 64, 7, 2),
+    ODD(1, 17, 33, 29, 17, 3, 1),
+    ODD(16, 17, 33, 29, 17, 3, 1),
+    ODD(16, 17, 33, 29, 31, 3, 2),
+    ODD(16, 17, 33, 29, 31, 5, 1),
+    ODD(16, 17, 33, 29, 31, 1, 1),
+    ODD(3, 33, 17, 65, 65, 3, 1),
 
     /* ---- training steps: batch, inputs, hidden ..., classes ---- */
     NETWORK(SIGMOID_SGD, 30, 2, 10, 3),

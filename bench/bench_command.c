@@ -35,7 +35,7 @@ static const char USAGE[] =
     "  --repetitions N    samples of a row [21; quick 7]\n"
     "  --cold             everything once more from cold caches: data flushed before each sample, which is\n"
     "                     then one repetition\n"
-    "  --quick            all cases in less than a minute\n"
+    "  --quick            all cases but the large convolutions, in less than a minute\n"
     "  --no-raw           leave the raw calls out\n"
     "  --peer NAME,...    torch, numpy: the same work there, in the same turns, where they have it\n"
     "  --python PROGRAM   a Python that has them [/usr/bin/python3]\n"
@@ -200,7 +200,7 @@ static bool variant_wanted(const choices *chosen, const bench_case *line, int va
 {
     char name[BENCH_NAME_BYTES];
     bench_case_name(name, line, line->kind->variants[variant].name);
-    return suite_matches(chosen, line) && name_matches(chosen, name);
+    return bench_case_has(line, variant) && suite_matches(chosen, line) && name_matches(chosen, name);
 }
 
 static void list_names(const choices *chosen)
@@ -246,6 +246,12 @@ static gg_status add_result(bench_run *run, const choices *chosen, const bench_c
     return status;
 }
 
+/* By --quick. */
+static bool left_out(const choices *chosen, const bench_case *line)
+{
+    return chosen->quick && line->kind->too_long != NULL && line->kind->too_long(line);
+}
+
 static gg_status select_cases(bench_run *run, const choices *chosen)
 {
     int count;
@@ -256,7 +262,8 @@ static gg_status select_cases(bench_run *run, const choices *chosen)
     if (status == GG_OK)
         run->results = memory;
     for (int i = 0; i < count * counts && status == GG_OK; i++)
-        status = add_result(run, chosen, &lines[i / counts], i % counts);
+        if (!left_out(chosen, &lines[i / counts]))
+            status = add_result(run, chosen, &lines[i / counts], i % counts);
     return status;
 }
 
@@ -388,8 +395,9 @@ static bench_settings settings_for(const choices *chosen)
 static int measure_selected(bench_run *run, const choices *chosen)
 {
     if (run->count == 0)
-        return gg_usage_error("bench", "no case of suite %s matches --filter '%s'; --list prints all names",
-                              chosen->suite, chosen->filter_text != NULL ? chosen->filter_text : "");
+        return gg_usage_error("bench", "no case of suite %s matches --filter '%s'%s; --list prints all names",
+                              chosen->suite, chosen->filter_text != NULL ? chosen->filter_text : "",
+                              chosen->quick ? " and is short enough for --quick" : "");
     gg_catch_interrupts();
     if (gg_environment_measure(&run->machine) != GG_OK || visit_all(run) != GG_OK)
         return gg_failure("bench");

@@ -93,6 +93,11 @@ static json_t *new_counters(const place *at)
         snprintf(name, sizeof name, "ratio_%.50s", at->run->settings.peers[i].name);
         failed |= set_counter(counters, name, bench_result_peer_ratio(at->result, &at->run->settings.peers[i]));
     }
+    double alternative;
+    if (series == &at->result->series[0] && at->result->label[0] != '\0')
+        failed |= json_object_set_new(counters, "label", json_string(at->result->label));
+    if (series->variant == 0 && bench_result_alternative(&alternative, at->result, series->cold) != NULL)
+        failed |= set_counter(counters, "ratio_alternative", alternative);
     if (series->variant >= 0) {
         failed |= set_counter(counters, "ratio_raw", bench_result_ratio(at->result, series));
         failed |= set_counter(counters, "allocations", bench_allocations(at->result, series));

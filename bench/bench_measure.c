@@ -46,6 +46,30 @@ double bench_result_ratio(const bench_result *result, const bench_series *series
     return raw != NULL ? bench_paired_ratio(raw->real, series->real, series->count) : NAN;
 }
 
+const bench_series *bench_result_alternative(double *ratio, const bench_result *result, bool cold)
+{
+    const bench_series *chosen = NULL, *best = NULL;
+    *ratio = NAN;
+    for (int i = 0; i < result->series_count && result->line->kind->chooses; i++) {
+        const bench_series *series = &result->series[i];
+        if (series->cold != cold || series->variant < 0 || series->count == 0)
+            continue;
+        if (series->variant == 0) {
+            chosen = series;
+            continue;
+        }
+        if (strcmp(result->line->kind->variants[series->variant].name, result->label) == 0)
+            continue; /* what was chosen, by its name */
+        const double here =
+            chosen != NULL ? bench_paired_ratio(series->real, chosen->real, chosen->count) : (double)NAN;
+        if (here < *ratio || (best == NULL && isfinite(here))) {
+            best = series;
+            *ratio = here;
+        }
+    }
+    return best;
+}
+
 gg_status bench_result_add(bench_result *result, int variant, bool cold, const bench_settings *settings)
 {
     bench_series *series = &result->series[result->series_count];
@@ -344,6 +368,7 @@ void bench_visit(bench_result *result, const bench_settings *settings, bench_ran
         note_failure(result, status);
         return;
     }
+    memcpy(result->label, work.label, sizeof result->label);
     if (result->visits == 0)
         status = check_and_call(result, &work);
     if (status == GG_OK) {

@@ -50,9 +50,10 @@ typedef struct bench_result {
     const bench_ceilings *ceilings; /* with these threads */
     bench_series series[BENCH_MOST_SERIES];
     int series_count;
-    int64_t iterations; /* repetitions in a sample; 0: not calibrated yet */
-    int visits;         /* made so far */
-    gg_status status;   /* of what went wrong; then there are no further samples */
+    int64_t iterations;            /* repetitions in a sample; 0: not calibrated yet */
+    int visits;                    /* made so far */
+    char label[BENCH_LABEL_BYTES]; /* what the library chose; see bench_work */
+    gg_status status;              /* of what went wrong; then there are no further samples */
     char message[512];
 } bench_result;
 
@@ -61,6 +62,10 @@ const bench_series *bench_result_raw(const bench_result *result, bool cold);
 
 /* raw / series, the median over rounds: above 1 the series is the faster one. NaN without raw samples. */
 double bench_result_ratio(const bench_result *result, const bench_series *series);
+
+/* The alternative to what the library chose that took least time: another variant of a kind that chooses. NULL: none
+ * was measured. *ratio = alternative / first variant, the median over rounds: below 1 the choice was wrong. */
+const bench_series *bench_result_alternative(double *ratio, const bench_result *result, bool cold);
 
 /* peer / the first variant, median over rounds: above 1 we are faster. NaN without samples of that peer. */
 double bench_result_peer_ratio(const bench_result *result, const bench_peer *peer);

@@ -7,6 +7,9 @@
 #include "bench_bootstrap.h"
 #include "bench_stats.h"
 
+/* A choice is good when no alternative takes less than this share of its time. */
+static const double GOOD_CHOICE = 1.0 / 1.1;
+
 /* What the project asks of every row that has raw calls beside it. */
 static const double LEAST_RATIO = 0.97;
 
@@ -78,6 +81,24 @@ static int outliers(const bench_series *series)
     return found.low_mild + found.low_severe + found.high_mild + found.high_severe;
 }
 
+/* What the library chose, and how many times as long each alternative takes. */
+static void print_choice(FILE *out, const bench_result *result, const bench_series *chosen)
+{
+    if (result->label[0] != '\0')
+        fprintf(out, "  %s", result->label);
+    const char *between = " (";
+    for (int i = 0; i < result->series_count && result->line->kind->chooses; i++) {
+        const bench_series *series = &result->series[i];
+        if (series->variant <= 0 || series->cold != chosen->cold || series->count != chosen->count)
+            continue;
+        fprintf(out, "%s%s %.2f", between, result->line->kind->variants[series->variant].name,
+                bench_paired_ratio(series->real, chosen->real, chosen->count));
+        between = ", ";
+    }
+    if (between[0] == ',')
+        fputc(')', out);
+}
+
 static void print_row(FILE *out, int width, const bench_result *result, const bench_series *series)
 {
     const bench_series *raw = bench_result_raw(result, series->cold);
@@ -97,6 +118,8 @@ static void print_row(FILE *out, int width, const bench_result *result, const be
         if (result->series[i].variant == BENCH_PEER && series == &result->series[0] && result->series[i].count > 0)
             fprintf(out, "  %s %.2f", result->series[i].peer->name,
                     bench_result_peer_ratio(result, result->series[i].peer));
+    if (series->variant == 0)
+        print_choice(out, result, series);
     fputc('\n', out);
 }
 
@@ -113,10 +136,30 @@ typedef struct summary {
     int rows, below;
     double log_ratios, log_fractions, worst;
     const char *worst_name;
+
+    int choices, good_choices; /* rows with alternatives */
+    double worst_choice;
+    const bench_series *missed; /* the alternative there */
 } summary;
+
+static void add_choice(summary *sum, const bench_result *result, bool cold)
+{
+    double ratio;
+    const bench_series *best = bench_result_alternative(&ratio, result, cold);
+    if (best == NULL)
+        return;
+    sum->choices++;
+    sum->good_choices += ratio >= GOOD_CHOICE;
+    if (sum->missed == NULL || ratio < sum->worst_choice) {
+        sum->worst_choice = ratio;
+        sum->missed = best;
+    }
+}
 
 static void add_row(summary *sum, const bench_result *result, const bench_series *series)
 {
+    if (series->variant == 0)
+        add_choice(sum, result, series->cold);
     const double ratio = bench_result_ratio(result, series);
     if (!isfinite(ratio))
         return;
@@ -136,6 +179,11 @@ static void print_summary(FILE *out, const summary *sum)
         fprintf(out, "  geometric mean of %d: %.3f times raw, %.1f%% of the peak; worst %.3f (%s); below %.2f: %d\n",
                 sum->rows, exp(sum->log_ratios / sum->rows), 100.0 * exp(sum->log_fractions / sum->rows), sum->worst,
                 sum->worst_name, LEAST_RATIO, sum->below);
+    if (sum->choices > 0)
+        fprintf(out,
+                "  the choice is within 10 %% of the best alternative in %d of %d rows; nearest to it or ahead: %.2f "
+                "(%s)\n",
+                sum->good_choices, sum->choices, sum->worst_choice, sum->missed->name);
 }
 
 static const bench_series *find_series(const bench_result *result, int variant, bool cold)
@@ -160,6 +208,12 @@ static void print_heading(FILE *out, int width, const bench_result *first, int v
             "peak", "GB/s", "roof", "raw GF/s", "ratio", "allocs");
 }
 
+/* Alternatives have no table of their own: they stand on the row of what was chosen. */
+static bool stands_elsewhere(const bench_result *result, const bench_series *series)
+{
+    return result->line->kind->chooses && series->variant > 0 && find_series(result, 0, series->cold) != NULL;
+}
+
 static void print_group(FILE *out, const bench_run *run, int first, int variant, bool cold, int width)
 {
     summary sum = {0};
@@ -167,7 +221,7 @@ static void print_group(FILE *out, const bench_run *run, int first, int variant,
     for (int i = first; i < run->count; i++) {
         const bench_result *result = &run->results[i];
         const bench_series *series = find_series(result, variant, cold);
-        if (!same_group(result, &run->results[first]) || series == NULL)
+        if (!same_group(result, &run->results[first]) || series == NULL || stands_elsewhere(result, series))
             continue;
         if (!headed)
             print_heading(out, width, result, variant, cold);

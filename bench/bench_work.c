@@ -29,6 +29,11 @@ int bench_case_variants(const bench_case *line)
     return count;
 }
 
+bool bench_case_has(const bench_case *line, int variant)
+{
+    return line->kind->has == NULL || line->kind->has(line, variant);
+}
+
 /* ---- data ---- */
 
 static void *take_bytes(bench_work *work, int64_t count, size_t size)

@@ -44,7 +44,8 @@ static int count_variants(const bench_case *lines, int count)
 {
     int variants = 0;
     for (int i = 0; i < count; i++)
-        variants += bench_case_variants(&lines[i]);
+        for (int j = 0; j < bench_case_variants(&lines[i]); j++)
+            variants += bench_case_has(&lines[i], j);
     return variants;
 }
 
@@ -53,6 +54,8 @@ static int list_all(gg_measured *cases, served *all, const bench_case *lines, in
     int listed = 0;
     for (int i = 0; i < count; i++)
         for (int j = 0; j < bench_case_variants(&lines[i]); j++) {
+            if (!bench_case_has(&lines[i], j))
+                continue;
             served *s = &all[listed];
             s->line = &lines[i];
             s->variant = j;

@@ -22,23 +22,57 @@ import subprocess
 import sys
 import tempfile
 import time
+import typing
+
+import conv_shapes
 
 HERE = pathlib.Path(__file__).resolve().parent
 STEERING = re.compile(r"^(OPENBLAS|GOTO|OMP|GOMP|KMP|MKL|BLIS|MALLOC|GEMMGRAD)_|^LD_PRELOAD$")
 
-# What is compared: a title, the case of gemmgrad bench, that of torch_peers.py, and how many times as fast we must be.
+class Case(typing.NamedTuple):
+    """What is compared, and how many times as fast we must be."""
+    title: str
+    pairs: tuple  # the case of gemmgrad bench and that of torch_peers.py, of each part
+    target: float
+    each: bool = False  # of several parts: every one of them must be so fast, not only their geometric mean
+
+
+def one(title, ours_and_theirs, target):
+    """A case; where their name differs, ours has the weight's layout in it."""
+    return Case(title, ((ours_and_theirs, ours_and_theirs.replace("/in_out/", "/")),), target)
+
+
+def convolutions(title, target, *shapes, kind="conv", each=False):
+    """Forward and backward, with gradients of x, W and b."""
+    names = [conv_shapes.conv_name(kind, "both", shape) for shape in shapes]
+    return Case(title, tuple((name, name) for name in names), target, each)
+
+
+def conv(title, target, *shape):
+    return convolutions("conv " + title, target, (conv_shapes.BATCH, *shape))
+
+
 CASES = (
-    ("affine 32 x 256 -> 256", "layers/affine/in_out/32x256x256", "layers/affine/32x256x256", 2.2),
-    ("affine 128 x 784 -> 512", "layers/affine/in_out/128x784x512", "layers/affine/128x784x512", 1.25),
-    ("affine 128 x 1024 -> 1024", "layers/affine/in_out/128x1024x1024", "layers/affine/128x1024x1024", 1.35),
-    ("affine 512 x 1024 -> 1024", "layers/affine/in_out/512x1024x1024", "layers/affine/512x1024x1024", 1.2),
-    ("affine 64 x 4096 -> 4096", "layers/affine/in_out/64x4096x4096", "layers/affine/64x4096x4096", 1.6),
-    ("784-512-512-10, batch 128, SGD", "training/perceptron/relu-sgd/128x784x512x512x10",
-     "training/perceptron/relu-sgd/128x784x512x512x10", 1.5),
-    ("784-512-512-10, batch 128, Adam", "training/perceptron/relu-adam/128x784x512x512x10",
-     "training/perceptron/relu-adam/128x784x512x512x10", 1.6),
-    ("spiral 2-10-3, batch 30, SGD", "training/perceptron/sigmoid-sgd/30x2x10x3",
-     "training/perceptron/sigmoid-sgd/30x2x10x3", 25.0),
+    one("affine 32 x 256 -> 256", "layers/affine/in_out/32x256x256", 2.2),
+    one("affine 128 x 784 -> 512", "layers/affine/in_out/128x784x512", 1.25),
+    one("affine 128 x 1024 -> 1024", "layers/affine/in_out/128x1024x1024", 1.35),
+    one("affine 512 x 1024 -> 1024", "layers/affine/in_out/512x1024x1024", 1.2),
+    one("affine 64 x 4096 -> 4096", "layers/affine/in_out/64x4096x4096", 1.6),
+    conv("3x3, 64 x 56x56", 2.5, 64, 56, 56, 64, 3, 1),
+    conv("3x3, 128 x 28x28", 2.5, 128, 28, 28, 128, 3, 1),
+    conv("3x3, 256 x 14x14", 1.6, 256, 14, 14, 256, 3, 1),
+    conv("3x3, 512 x 7x7", 1.6, 512, 7, 7, 512, 3, 1),
+    conv("1x1, 64 x 56x56 -> 256", 1.4, 64, 56, 56, 256, 1, 1),
+    conv("1x1, 256 x 56x56 -> 64", 1.4, 256, 56, 56, 64, 1, 1),
+    conv("3x3 stride 2, 128 x 56x56", 1.1, 128, 56, 56, 128, 3, 2),
+    conv("7x7 stride 2, 3 x 224x224", 1.5, 3, 224, 224, 64, 7, 2),
+    convolutions("depthwise 3x3, each of 9", 1.5, *conv_shapes.DEPTHWISE, kind="depthwise", each=True),
+    convolutions("ResNet-50, mean of 23 conv", 1.6,
+                 *((conv_shapes.BATCH, *shape) for shape in conv_shapes.RESNET_50)),
+    convolutions("batch 1, odd sizes, each of 12", 0.9, *conv_shapes.ODD, each=True),
+    one("784-512-512-10, batch 128, SGD", "training/perceptron/relu-sgd/128x784x512x512x10", 1.5),
+    one("784-512-512-10, batch 128, Adam", "training/perceptron/relu-adam/128x784x512x512x10", 1.6),
+    one("spiral 2-10-3, batch 30, SGD", "training/perceptron/sigmoid-sgd/30x2x10x3", 25.0),
 )
 OURS = "gemmgrad"
 NOTICEABLE = 0.05  # busy CPUs of others: threads that wait for each other lose several times as much
@@ -65,14 +99,19 @@ def run_json(command, environment):
             raise Failure(f"{' '.join(command)} left no readable result: {error}") from error
 
 
+def pattern(names):
+    """A regular expression for these names alone."""
+    return "|".join(f"^{re.escape(name)}$" for name in sorted(names))
+
+
 def ours(arguments, cases, environment):
-    names = "|".join(f"^{re.escape(case[1])}$" for case in cases).replace(r"\-", "-")
+    names = pattern({pair[0] for case in cases for pair in case.pairs}).replace(r"\-", "-")
     return run_json([arguments.gemmgrad, "bench", "--no-raw", "--filter", names, *thorough(arguments), "--json"],
                     environment)
 
 
 def torch(arguments, cases, environment, setting):
-    names = "|".join(f"^{re.escape(case[2])}$" for case in cases)
+    names = pattern({pair[1] for case in cases for pair in case.pairs})
     preload = ["--preload", arguments.preload] if arguments.preload is not None else []
     return run_json([arguments.python, str(HERE / "torch_peers.py"), "--setting", setting, *preload, "--filter", names,
                      *thorough(arguments), "--json"], environment)
@@ -129,25 +168,50 @@ def medians(results, name):
     return [1e-6 * median_entry(result, name)["real_time"] for result in results]
 
 
-def judge(case, results, settings):
-    title, our_name, torch_name, target = case
+def judge_part(pair, results, settings):
+    """One pair of cases: PyTorch by the best of its settings there."""
+    our_name, torch_name = pair
     mine = medians(results[OURS], our_name)
     theirs = {setting: medians(results[setting], torch_name) for setting in settings}
     best = min(settings, key=lambda setting: statistics.median(theirs[setting]))
-    ratios = [there / here for here, there in zip(mine, theirs[best])]
     return {
-        "case": title,
+        "name": our_name,
         "gemmgrad_ms": statistics.median(mine),
         "torch_ms": statistics.median(theirs[best]),
         "setting": best,
         "way": median_entry(results[best][-1], torch_name)["way"],
+        "ratios": [there / here for here, there in zip(mine, theirs[best])],
+        "gemmgrad_rounds_ms": mine,
+        "torch_rounds_ms": theirs,
+    }
+
+
+def common(parts, key):
+    """What all parts have, or that they differ."""
+    found = {part[key] for part in parts}
+    return found.pop() if len(found) == 1 else "the best of each"
+
+
+def judge(case, results, settings):
+    parts = [judge_part(pair, results, settings) for pair in case.pairs]
+    slowest = min(parts, key=lambda part: statistics.median(part["ratios"]))
+    ratios = slowest["ratios"]
+    if len(parts) > 1 and not case.each:
+        ratios = [statistics.geometric_mean(of_round) for of_round in zip(*(part["ratios"] for part in parts))]
+    shown = [slowest] if case.each else parts
+    return {
+        "case": case.title,
+        "gemmgrad_ms": sum(part["gemmgrad_ms"] for part in shown),
+        "torch_ms": sum(part["torch_ms"] for part in shown),
+        "setting": common(shown, "setting"),
+        "way": common(shown, "way"),
         "ratio": statistics.median(ratios),
         "lowest": min(ratios),
         "highest": max(ratios),
-        "target": target,
-        "met": statistics.median(ratios) >= target,
-        "gemmgrad_rounds_ms": mine,
-        "torch_rounds_ms": theirs,
+        "target": case.target,
+        "met": statistics.median(ratios) >= case.target,
+        "slowest": slowest["name"] if len(parts) > 1 else None,
+        "parts": parts,
     }
 
 
@@ -175,7 +239,8 @@ def print_table(rows):
     for row in rows:
         span = f"({row['lowest']:.2f}-{row['highest']:.2f})"
         print(f"{row['case']:33s}{row['gemmgrad_ms']:8.4f} ms{row['torch_ms']:8.4f} ms{row['ratio']:8.2f}  {span:15s}"
-              f"{row['target']:7.2f}  {'met' if row['met'] else 'MISSED'}   PyTorch: {row['setting']}, {row['way']}")
+              f"{row['target']:7.2f}  {'met' if row['met'] else 'MISSED'}   PyTorch: {row['setting']}, {row['way']}"
+              f"{'; least: ' + row['slowest'] if row['slowest'] else ''}")
 
 
 def report(arguments, results, rows, dropped):
@@ -225,11 +290,11 @@ def parse_arguments():
     if unknown:
         parser.error(f"--settings: unknown {', '.join(sorted(unknown))}; expected some of stock, kernel, malloc, best")
     try:
-        arguments.cases = [case for case in CASES if re.search(arguments.filter, case[0])]
+        arguments.cases = [case for case in CASES if re.search(arguments.filter, case.title)]
     except re.error as error:
         parser.error(f"--filter '{arguments.filter}' is no regular expression: {error}")
     if not arguments.cases:
-        titles = "; ".join(case[0] for case in CASES)
+        titles = "; ".join(case.title for case in CASES)
         parser.error(f"no case matches --filter '{arguments.filter}'; there are: {titles}")
     if not os.access(arguments.gemmgrad, os.X_OK):
         parser.error(f"{arguments.gemmgrad} is no program; build it first (./dev build) or name it with --gemmgrad")

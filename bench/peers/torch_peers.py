@@ -24,6 +24,7 @@ import statistics
 import sys
 import time
 
+import conv_shapes
 import peer_server
 
 MARK = "GEMMGRAD_PEER_SETTING"
@@ -267,6 +268,55 @@ def image_cases():
     return cases
 
 
+def convolution(torch, kind, what, shape):
+    """nn.Conv2d, in both orders of memory; the passes alone by the calls that autograd makes."""
+    batch, channels, height, width = shape[:4]
+    filters, groups = (channels, channels) if kind == "depthwise" else (shape[4], 1)
+    kernel, stride = shape[-2:]
+    ways = {}
+    for order, memory in (("NCHW", torch.contiguous_format), ("channels_last", torch.channels_last)):
+        layer = torch.nn.Conv2d(channels, filters, kernel, stride, (kernel - 1) // 2, groups=groups)
+        layer = layer.to(memory_format=memory)
+        x = torch.randn(batch, channels, height, width).contiguous(memory_format=memory)
+        dy = torch.randn_like(layer(x)).contiguous(memory_format=memory)
+        makers = {"forward": convolve, "dx": backward_apart, "dw": backward_apart}
+        for way, function in makers.get(what, convolve_and_back)(torch, layer, x, dy, what).items():
+            ways[", ".join(filter(None, (order, way)))] = function
+    return ways
+
+
+def convolve(torch, layer, x, _dy, _what):
+    def forward():
+        with torch.no_grad():
+            layer(x)
+    return {"": forward}
+
+
+def backward_apart(torch, layer, x, dy, what):
+    """dX or dW alone, without autograd."""
+    wanted = [what == "dx", what == "dw", False]
+    weight = layer.weight.detach()
+
+    def backward():
+        torch.ops.aten.convolution_backward(dy, x, weight, [weight.shape[0]], layer.stride, layer.padding,
+                                            layer.dilation, False, [0, 0], layer.groups, wanted)
+    return {"": backward}
+
+
+def convolve_and_back(torch, layer, x, dy, what):
+    x.requires_grad_(what == "both")
+    wanted = (x, layer.weight, layer.bias)[what == "first":]
+
+    def set_to_none():
+        x.grad = layer.weight.grad = layer.bias.grad = None
+        layer(x).backward(dy)
+
+    def returned():
+        torch.autograd.grad(layer(x), wanted, dy)
+
+    return {"grad=None": set_to_none, "autograd.grad": returned}
+
+
 # One line a case: its name without the weight's layout, and how to make the ways to do it.
 CASES = {
     "layers/affine/32x256x256": lambda torch: affine(torch, 32, 256, 256),
@@ -285,6 +335,18 @@ CASES = {
         lambda torch: convolutional_step(torch, "momentum", (3, 32, 32),
                                          (64, 64, None, 128, 128, None, 256, 256, None), (4096, 512, 10), 32),
 } | image_cases()
+
+
+def add_convolutions(kind, passes, shapes):
+    for shape in shapes:
+        for what in passes:
+            CASES[conv_shapes.conv_name(kind, what, shape)] = (
+                lambda torch, what=what, shape=shape: convolution(torch, kind, what, shape))
+
+
+add_convolutions("conv", conv_shapes.PASSES, conv_shapes.CONV)
+add_convolutions("conv", ("first",), conv_shapes.FIRST)
+add_convolutions("depthwise", conv_shapes.PASSES, conv_shapes.DEPTHWISE)
 
 
 # ---- measuring ----

@@ -40,6 +40,22 @@ typedef struct gg_pool_shape {
 typedef struct gg_norm_columns {
     const float *mean, *scale, *shift, *slope, *level;
 } gg_norm_columns;
+/* Taps of a kernel that slides over a plane (kernels/taps.c). */
+typedef struct gg_taps {
+    const float *w;         /* their weights; not read by multiply_taps */
+    const int64_t *offsets; /* where each finds the first result's pixel */
+    int64_t count;
+    int64_t step; /* from the pixels of a row of results to those of the next */
+} gg_taps;
+
+/* Floats of sums that multiply_taps keeps of a tap, with the widest registers. */
+enum { GG_TAP_SUMS = 16 };
+
+/* Floats that kernels/taps.c reads or writes beyond a row, at most. */
+enum { GG_ROW_SLACK = 16 };
+
+/* Rows that split_rows holds at a time, and join_rows the first of, of stride (part + GG_ROW_SLACK) floats each. */
+enum { GG_ROWS_BETWEEN = 8 };
 
 /* Rows of the matrix of columns: `count` of them from row `first` on, row c taps + t being tap t of channel c, which
  * starts offsets[t] floats into the channel's planes. */
@@ -81,10 +97,22 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   max_pool            index may be NULL; max_unpool, mean_unpool: their gradients
  *   max_index           where the largest of n > 0 floats stands: the first of equal ones, of NaNs the first
  *   moments             sums (planes: +=) of x - origin and its square; norm_sums: of g and g (x - mean)
+ *   sum_taps            y[i][j] = or += start + sum over t of w[t] x[i step + offset[t] + j]; reads x up to 15 floats
+ *                       beyond the last column
+ *   multiply_taps       adds dy[i][j] x[i step + offset[t] + j] to GG_TAP_SUMS sums of each tap t, 0 at first
+ *   total_taps          dw[t] = or += what these sums come to
+ *   split_rows          target[r][p][i] = padded row r of x [i stride + p], p < stride, i < part: `left` zeros, the
+ *                       columns of x, zeros; reads and writes up to 15 floats beyond target, clobbering them
+ *   join_rows           x[r][i stride + p] = or += source[r lds + p part + i]; reads source up to 15 floats beyond
+ *                       (between: GG_ROWS_BETWEEN rows; 0 for split_rows, which keeps all but the columns so)
  *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
  *                       target and each run of source are touched
  *   add_columns         the runs of tap row r += source[r]
- *   take_every          target[i] = source[i stride]; put_every: the other way round, = or += */
+ *   take_every          target[i] = source[i stride]; put_every: the other way round, = or +=
+ *   winograd_...        transforms of convolution's tiles of 2 or 4 pixels, 16 channels or filters side by side; a row
+ *                       of tiles, or one channel's filters, a call. The vectors of point i lie i * stride further,
+ *                       those of tile t t * ld; rows of pixels row_step apart; columns: scratch of (tile * tiles + 2)
+ *                       * (tile + 2) * 16 floats. See winograd.c */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
@@ -147,6 +175,18 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, norm_gradient_columns,                                                                                     \
       (float *dx, const float *dy, const float *x, int64_t ld, int64_t rows, int64_t columns,                          \
        const gg_norm_columns *n, bool relu, bool accumulate))                                                          \
+    X(void, sum_taps,                                                                                                  \
+      (float *y, int64_t ldy, const float *x, const gg_taps *taps, int64_t rows, int64_t columns, float start,         \
+       bool accumulate))                                                                                               \
+    X(void, multiply_taps,                                                                                             \
+      (float *sums, const float *dy, int64_t ldy, const float *x, const gg_taps *taps, int64_t rows, int64_t columns)) \
+    X(void, total_taps, (float *dw, const float *sums, int64_t taps, bool accumulate))                                 \
+    X(void, split_rows,                                                                                                \
+      (float *target, int64_t part, const float *x, int64_t ldx, int64_t rows, int64_t columns, int64_t left,          \
+       int64_t stride, float *between))                                                                                \
+    X(void, join_rows,                                                                                                 \
+      (float *x, int64_t ldx, const float *source, int64_t lds, int64_t part, int64_t rows, int64_t columns,           \
+       int64_t stride, bool accumulate, float *between))                                                               \
     X(void, copy_columns,                                                                                              \
       (float *target, int64_t ld, const float *source, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
        int64_t run_count))                                                                                             \
@@ -154,7 +194,18 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
       (float *target, const float *source, int64_t ld, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
        int64_t run_count))                                                                                             \
     X(void, take_every, (float *target, const float *source, int64_t n, int64_t stride))                               \
-    X(void, put_every, (float *target, const float *source, int64_t n, int64_t stride, bool accumulate))
+    X(void, put_every, (float *target, const float *source, int64_t n, int64_t stride, bool accumulate))               \
+    X(void, winograd_input,                                                                                            \
+      (float *v, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t left,      \
+       int64_t width, int64_t tiles, int tile))                                                                        \
+    X(void, winograd_gradient,                                                                                         \
+      (float *m, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t width,     \
+       int64_t tiles, int tile))                                                                                       \
+    X(void, winograd_output,                                                                                           \
+      (float *pixels, int64_t row_step, const float *m, int64_t stride, int64_t ld, float *columns, int64_t width,     \
+       int64_t tiles, int tile))                                                                                       \
+    X(void, winograd_filter, (float *u, int64_t stride, const float *taps, int64_t step, int tile))                    \
+    X(void, winograd_filter_gradient, (float *taps, const float *m, int64_t stride, int tile))
 
 #define GG_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
 

@@ -240,26 +240,6 @@ START_TEST(arithmetic)
 }
 END_TEST
 
-/* Rows narrower and wider than a register, and enough of them for several threads. */
-START_TEST(scaled_rows)
-{
-    static const int64_t shapes[][2] = {{0, 3}, {3, 0}, {1, 1}, {7, 3}, {5, 17}, {2, 1000}, {601, 499}};
-    for (int s = 0; use_isa(_i) && s < 7; s++) {
-        const int64_t rows = shapes[s][0], cols = shapes[s][1];
-        float *x = support_uniform(rows * cols, -2, 2, 1), *factors = support_uniform(rows, -2, 2, 2);
-        float *y = support_floats(rows * cols);
-        double *expected = support_doubles(rows * cols);
-        for (int64_t i = 0; i < rows * cols; i++)
-            expected[i] = (double)factors[i / cols] * (double)x[i];
-        ck_assert_int_eq(gg_scale_rows(y, x, factors, rows, cols), GG_OK);
-        support_assert_close(y, expected, NULL, rows * cols, 0.5, "%lld rows of %lld", (long long)rows,
-                             (long long)cols);
-        ck_assert_int_eq(gg_scale_rows(x, x, factors, rows, cols), GG_OK);
-        ck_assert_mem_eq(x, y, (size_t)(rows * cols) * sizeof *x);
-    }
-}
-END_TEST
-
 START_TEST(division_by_zero)
 {
     const float a[4] = {1.0f, -1.0f, 0.0f, INFINITY}, b[4] = {0.0f, 0.0f, 0.0f, INFINITY};
@@ -598,7 +578,6 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, zeros_and_denormals, 0, ISA_COUNT);
     tcase_add_test(tests, names_and_inputs);
     tcase_add_loop_test(tests, arithmetic, 0, ISA_COUNT);
-    tcase_add_loop_test(tests, scaled_rows, 0, ISA_COUNT);
     tcase_add_loop_test(tests, division_by_zero, 0, ISA_COUNT);
     tcase_add_loop_test(tests, bias, 0, ISA_COUNT);
     tcase_add_loop_test(tests, bias_from_gaps_to_dense, 0, ISA_COUNT);

@@ -1,9 +1,10 @@
 /* test_norm.c - batch normalisation on every instruction set against plain loops in double: statistics, forward,
- * inference, backward, folding into weights; means far from 0, NaN, wrong arguments. */
+ * inference, backward, rows times a factor each and folding into weights; means far from 0, NaN, wrong arguments. */
 #include <float.h>
 #include <math.h>
 #include <string.h>
 
+#include <gemmgrad/elementwise.h>
 #include <gemmgrad/norm.h>
 
 #include "isa.h"
@@ -201,6 +202,26 @@ START_TEST(inference)
 }
 END_TEST
 
+/* Rows narrower and wider than a register, and enough of them for several threads. */
+START_TEST(scaled_rows)
+{
+    static const int64_t matrices[][2] = {{0, 3}, {3, 0}, {1, 1}, {7, 3}, {5, 17}, {2, 1000}, {601, 499}};
+    for (int s = 0; use_isa(_i) && s < 7; s++) {
+        const int64_t rows = matrices[s][0], cols = matrices[s][1];
+        float *x = support_uniform(rows * cols, -2, 2, 1), *factors = support_uniform(rows, -2, 2, 2);
+        float *y = support_floats(rows * cols);
+        double *expected = support_doubles(rows * cols);
+        for (int64_t i = 0; i < rows * cols; i++)
+            expected[i] = (double)factors[i / cols] * (double)x[i];
+        ck_assert_int_eq(gg_scale_rows(y, x, factors, rows, cols), GG_OK);
+        support_assert_close(y, expected, NULL, rows * cols, 0.5, "%lld rows of %lld", (long long)rows,
+                             (long long)cols);
+        ck_assert_int_eq(gg_scale_rows(x, x, factors, rows, cols), GG_OK);
+        ck_assert_mem_eq(x, y, (size_t)(rows * cols) * sizeof *x);
+    }
+}
+END_TEST
+
 /* W x + b, then normalised, is one product with the folded weight and bias. */
 START_TEST(folding)
 {
@@ -310,6 +331,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, training, 0, ISA_COUNT);
     tcase_add_loop_test(tests, mean_far_from_zero, 0, ISA_COUNT);
     tcase_add_loop_test(tests, inference, 0, ISA_COUNT);
+    tcase_add_loop_test(tests, scaled_rows, 0, ISA_COUNT);
     tcase_add_loop_test(tests, folding, 0, ISA_COUNT);
     tcase_add_loop_test(tests, bad_numbers_spoil_their_channel, 0, ISA_COUNT);
     tcase_add_test(tests, nothing_to_normalise);

@@ -1,0 +1,113 @@
+/* test_conv_depthwise.c - the vector loops of depthwise convolution against plain loops, over planes from one pixel to
+ * several bands, and with NaN in them. */
+#include <gemmgrad/conv.h>
+
+#include <math.h>
+
+#include <gemmgrad/backend.h>
+
+#include "conv_case.h"
+#include "isa.h"
+#include "reference_conv.h"
+#include "support.h"
+
+enum { SHAPES = 300 };
+
+static int64_t draw(uint64_t *state, int64_t least, int64_t most)
+{
+    return least + (int64_t)(support_random(state) % (uint64_t)(most - least + 1));
+}
+
+/* A group for each channel, planes of one row of blocks up to several bands, all kinds of kernels. */
+static gg_conv_shape draw_depthwise(uint64_t *state)
+{
+    static const int64_t channels[] = {1, 2, 3, 5, 8}, sizes[] = {1, 7, 14, 15, 16, 17, 29, 33, 56, 112};
+    gg_conv_shape s = {.batch = draw(state, 1, 2)};
+    s.groups = s.channels = channels[draw(state, 0, 4)];
+    s.filters = s.groups * (draw(state, 0, 3) > 0 ? 1 : draw(state, 2, 3));
+    const int64_t usual = draw(state, 0, 3);
+    s.kernel_height = usual < 2 ? 3 : usual == 2 ? 5 : draw(state, 1, 7);
+    s.kernel_width = usual < 2 ? 3 : usual == 2 ? 5 : draw(state, 1, 7);
+    s.stride_y = usual == 0 ? 1 : usual < 3 ? 2 : draw(state, 1, 4);
+    s.stride_x = usual == 0 ? 1 : usual < 3 ? 2 : draw(state, 1, 4);
+    s.dilation_y = usual < 3 ? 1 : draw(state, 1, 3);
+    s.dilation_x = usual < 3 ? 1 : draw(state, 1, 3);
+    s.pad_top = draw(state, 0, 4);
+    s.pad_bottom = draw(state, 0, 4);
+    s.pad_left = draw(state, 0, 4);
+    s.pad_right = draw(state, 0, 4);
+    const int64_t rows = s.dilation_y * (s.kernel_height - 1) + 1, columns = s.dilation_x * (s.kernel_width - 1) + 1;
+    s.height = sizes[draw(state, 0, 9)];
+    s.width = sizes[draw(state, 0, 9)];
+    s.height = s.height + s.pad_top + s.pad_bottom < rows ? rows : s.height;
+    s.width = s.width + s.pad_left + s.pad_right < columns ? columns : s.width;
+    return s;
+}
+
+START_TEST(depthwise_equals_plain_loops)
+{
+    uint64_t state = 20261126;
+    for (int i = 0; use_isa(_i) && i < SHAPES; i++) {
+        const gg_conv_shape s = draw_depthwise(&state);
+        ck_assert_int_eq(gg_set_threads(1 + i % 3), GG_OK);
+        for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++)
+            ck_assert(gg_conv_can(GG_CONV_DEPTHWISE, pass, &s));
+        const conv_case c = conv_case_new(&s, i % 2 == 1, (uint64_t)i * 100 + 1);
+        conv_case_check(&c, GG_CONV_DEPTHWISE, 0.0);
+        support_release();
+    }
+}
+END_TEST
+
+/* What is NaN by plain loops, and nothing else, is NaN by the algorithm, whatever its workspace held before. */
+static void check_nan(const char *what, const float *actual, const double *expected, int64_t n, const gg_conv_shape *s)
+{
+    for (int64_t i = 0; i < n; i++)
+        if (!isnan(actual[i]) != !isnan(expected[i]))
+            ck_abort_msg("%s[%lld] is %g, by plain loops %g, %s", what, (long long)i, (double)actual[i], expected[i],
+                         conv_case_name(s));
+}
+
+static float *workspace_of_nan(int64_t *floats, gg_conv_pass pass, const gg_conv_shape *s, const gg_conv_options *o)
+{
+    ck_assert_int_eq(gg_conv_workspace(floats, pass, s, o), GG_OK);
+    float *work = support_floats(*floats);
+    for (int64_t i = 0; i < *floats; i++)
+        work[i] = NAN;
+    return work;
+}
+
+START_TEST(depthwise_spreads_no_nan)
+{
+    const gg_conv_options o = {.algorithm = GG_CONV_DEPTHWISE};
+    uint64_t state = 5;
+    for (int i = 0; use_isa(_i) && i < SHAPES; i++) {
+        const gg_conv_shape s = draw_depthwise(&state);
+        conv_case c = conv_case_new(&s, false, (uint64_t)i);
+        c.x[draw(&state, 0, c.x_floats - 1)] = NAN;
+        double *x = support_widen(c.x, c.x_floats), *w = support_widen(c.w, c.w_floats);
+        float *y = support_floats(c.y_floats), *dx = support_floats(c.x_floats), *dw = support_floats(c.w_floats);
+        int64_t floats;
+        reference_conv_forward(c.y, x, w, NULL, &s);
+        float *work = workspace_of_nan(&floats, GG_CONV_FORWARD, &s, &o);
+        ck_assert_int_eq(gg_conv_forward(y, c.x, c.w, NULL, &s, &o, work, floats), GG_OK);
+        check_nan("y", y, c.y, c.y_floats, &s);
+        reference_conv_backward(NULL, c.dw, NULL, support_widen(c.dy, c.y_floats), x, w, &s, false, false);
+        work = workspace_of_nan(&floats, GG_CONV_BACKWARD_WEIGHTS, &s, &o);
+        ck_assert_int_eq(gg_conv_backward_weights(dw, NULL, c.dy, c.x, &s, &o, work, floats), GG_OK);
+        check_nan("dw", dw, c.dw, c.w_floats, &s);
+        c.dy[draw(&state, 0, c.y_floats - 1)] = NAN;
+        reference_conv_backward(c.dx, NULL, NULL, support_widen(c.dy, c.y_floats), x, w, &s, false, false);
+        work = workspace_of_nan(&floats, GG_CONV_BACKWARD_DATA, &s, &o);
+        ck_assert_int_eq(gg_conv_backward_data(dx, c.dy, c.w, &s, &o, work, floats), GG_OK);
+        check_nan("dx", dx, c.dx, c.x_floats, &s);
+        support_release();
+    }
+}
+END_TEST
+
+static void add_tests(TCase *tests)
+{
+    tcase_add_loop_test(tests, depthwise_equals_plain_loops, 0, ISA_COUNT);
+    tcase_add_loop_test(tests, depthwise_spreads_no_nan, 0, ISA_COUNT);
+}
