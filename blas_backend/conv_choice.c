@@ -1,4 +1,6 @@
-/* conv_choice.c - which method for which shape: the one whose own model of the cost says least. */
+/* conv_choice.c - which method for which shape: the one whose own model of the cost says least, among those that the
+ * workspace has room for. */
+#include <math.h>
 #include <stddef.h>
 
 #include "conv_method.h"
@@ -8,13 +10,15 @@ static bool is_exact(gg_conv_algorithm algorithm)
     return algorithm != GG_CONV_WINOGRAD_2 && algorithm != GG_CONV_WINOGRAD_4;
 }
 
-gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy, int threads)
+gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy, int threads,
+                                   int64_t room)
 {
     gg_conv_algorithm best = GG_CONV_IM2COL;
-    double least = gg_conv_im2col.cost(g, pass, threads);
-    for (gg_conv_algorithm a = GG_CONV_IM2COL + 1; a < GG_CONV_ALGORITHM_COUNT; a++) {
+    double least = INFINITY;
+    for (gg_conv_algorithm a = GG_CONV_IM2COL; a < GG_CONV_ALGORITHM_COUNT; a++) {
         const gg_conv_method *method = gg_conv_method_of(a);
-        if (method == NULL || (accuracy == GG_CONV_EXACT && !is_exact(a)) || !method->fits(g, pass))
+        if (method == NULL || (accuracy == GG_CONV_EXACT && !is_exact(a)) || !method->fits(g, pass)
+            || method->workspace(g, pass, threads) > room)
             continue;
         const double cost = method->cost(g, pass, threads);
         if (cost < least) {

@@ -53,9 +53,10 @@ extern const gg_conv_method gg_conv_im2col, gg_conv_tiled, gg_conv_pointwise, gg
 /* NULL where there is none of that number. */
 const gg_conv_method *gg_conv_method_of(gg_conv_algorithm algorithm);
 
-/* The method for a pass: conv_choice.c. */
-gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy,
-                                   int threads);
+/* The method for a pass, among those that need at most `room` floats of workspace; im2col when none does:
+ * conv_choice.c. */
+gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy, int threads,
+                                   int64_t room);
 
 /* Bias and activation on pixels [begin, end) of one plane of Y, while they are in cache. */
 void gg_conv_finish(const gg_conv_call *call, int64_t image, int64_t filter, int64_t begin, int64_t end);

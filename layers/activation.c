@@ -29,17 +29,17 @@ static gg_status backward(const gg_pass *pass)
 
 /* One class for each function, so that layers are named after what they do. */
 static const gg_layer_class classes[GG_ACTIVATION_COUNT] = {
-    [GG_IDENTITY] = {"identity", forward, backward, true, false},
-    [GG_SIGMOID] = {"sigmoid", forward, backward, true, false},
-    [GG_TANH] = {"tanh", forward, backward, true, false},
-    [GG_RELU] = {"relu", forward, backward, true, false},
-    [GG_LEAKY_RELU] = {"leaky_relu", forward, backward, true, false},
-    [GG_ELU] = {"elu", forward, backward, true, false},
-    [GG_SILU] = {"silu", forward, backward, true, false},
-    [GG_GELU] = {"gelu", forward, backward, true, false},
-    [GG_GELU_TANH] = {"gelu_tanh", forward, backward, true, false},
-    [GG_EXP] = {"exp", forward, backward, true, false},
-    [GG_LOG] = {"log", forward, backward, true, false},
+    [GG_IDENTITY] = {.kind = "identity", .forward = forward, .backward = backward, .adds_gradients = true},
+    [GG_SIGMOID] = {.kind = "sigmoid", .forward = forward, .backward = backward, .adds_gradients = true},
+    [GG_TANH] = {.kind = "tanh", .forward = forward, .backward = backward, .adds_gradients = true},
+    [GG_RELU] = {.kind = "relu", .forward = forward, .backward = backward, .adds_gradients = true},
+    [GG_LEAKY_RELU] = {.kind = "leaky_relu", .forward = forward, .backward = backward, .adds_gradients = true},
+    [GG_ELU] = {.kind = "elu", .forward = forward, .backward = backward, .adds_gradients = true},
+    [GG_SILU] = {.kind = "silu", .forward = forward, .backward = backward, .adds_gradients = true},
+    [GG_GELU] = {.kind = "gelu", .forward = forward, .backward = backward, .adds_gradients = true},
+    [GG_GELU_TANH] = {.kind = "gelu_tanh", .forward = forward, .backward = backward, .adds_gradients = true},
+    [GG_EXP] = {.kind = "exp", .forward = forward, .backward = backward, .adds_gradients = true},
+    [GG_LOG] = {.kind = "log", .forward = forward, .backward = backward, .adds_gradients = true},
 };
 
 gg_value gg_activate(gg_model *model, gg_value x, gg_activation f, float alpha)

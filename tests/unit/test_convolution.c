@@ -244,6 +244,40 @@ START_TEST(more_threads_want_a_new_plan)
 }
 END_TEST
 
+/* A smaller batch or fewer threads may make another algorithm the cheapest, one that wants more room than was planned.
+ */
+START_TEST(a_plan_has_room_for_smaller_batches_and_fewer_threads)
+{
+    static const int64_t shapes[][5] = {/* channels, side, filters, kernel, stride */
+                                        {64, 14, 64, 3, 1}, {128, 7, 64, 1, 1}, {3, 20, 16, 7, 2},  {16, 28, 16, 3, 1},
+                                        {32, 7, 48, 3, 1},  {8, 30, 8, 5, 1},   {64, 8, 128, 3, 2}, {1, 28, 32, 3, 1},
+                                        {16, 7, 16, 3, 1},  {16, 4, 16, 3, 1}};
+    static const int64_t batches[] = {32, 27, 17, 16, 9, 8, 7, 4, 3, 2, 1};
+    for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++) {
+        const int64_t *s = shapes[i];
+        const gg_conv2d_options o = {
+            .kernel_height = s[3], .kernel_width = s[3], .stride_y = s[4], .stride_x = s[4], .same = true};
+        stop();
+        start();
+        must(gg_set_threads(3));
+        const gg_value x = image(s[0], s[1], s[1]);
+        const gg_value y = gg_conv2d(net, gg_conv2d(net, x, s[2], &o), s[2], &o);
+        const gg_value sum = gg_node_sum(net, gg_flatten(net, y));
+        must(gg_model_plan(net, gg_node_sum(net, sum), batches[0]));
+        const gg_value loss = {sum.id + 1};
+        must(gg_model_bind(net, x, support_uniform(batches[0] * s[0] * s[1] * s[1], -1.0, 1.0, 1)));
+        for (int threads = 3; threads >= 1; threads--)
+            for (size_t j = 0; j < sizeof batches / sizeof *batches; j++) {
+                must(gg_set_threads(threads));
+                must(gg_model_set_extent(net, GG_BATCH, batches[j]));
+                must(gg_model_forward(net, loss, GG_TRAIN));
+                must(gg_model_backward(net));
+            }
+        support_release();
+    }
+}
+END_TEST
+
 static void *no_memory(void *context, size_t bytes)
 {
     const int *left = context;
@@ -308,6 +342,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, weights_start_by_fan_in);
     tcase_add_test(tests, filters_start_orthogonal);
     tcase_add_test(tests, more_threads_want_a_new_plan);
+    tcase_add_test(tests, a_plan_has_room_for_smaller_batches_and_fewer_threads);
     tcase_add_test(tests, a_failed_plan_keeps_threads_and_workspace);
     tcase_add_test(tests, others_do_not_mind_threads);
 }
