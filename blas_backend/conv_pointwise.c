@@ -6,8 +6,10 @@
  * W^T is written down first, for the products read rows faster than columns.
  *
  * With as many images as threads each thread takes some, and a dW of its own in the workspace, which are added up at
- * the end in the order of the threads; with fewer, each product is shared out among the threads. */
-#include "conv_method.h"
+ * the end in the order of the threads; with fewer, each product is shared out among the threads. Small images go as
+ * rows: conv_pointwise_rows.c. */
+#include "conv_pointwise.h"
+
 #include "kernels/kernels.h"
 #include "parallel.h"
 #include "product.h"
@@ -26,12 +28,20 @@ static int64_t weights(const gg_conv_geometry *g)
     return g->filters * g->depth;
 }
 
-static int64_t workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
+static int64_t own_workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
 {
     if (pass == GG_CONV_BACKWARD_DATA)
         return weights(g);
     return pass == GG_CONV_BACKWARD_WEIGHTS && g->batch >= threads && threads > 1 ? threads * gg_conv_lines(weights(g))
                                                                                   : 0;
+}
+
+/* A single image of a batch that goes as rows goes here. */
+static int64_t workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
+{
+    const int64_t own = own_workspace(g, pass, threads);
+    const int64_t rows = gg_pointwise_as_rows(g) ? gg_pointwise_rows_workspace(g) : 0;
+    return own > rows ? own : rows;
 }
 
 static double cost(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
@@ -47,6 +57,13 @@ typedef struct job {
     const gg_conv_call *call;
     gg_conv_pass pass;
 } job;
+
+/* Whether the threads' dW are written transposed, [depth][filters]: what is copied for the product, panels of the
+ * transposed side, is then the smaller one. */
+static bool turned(const gg_conv_geometry *g)
+{
+    return g->groups == 1 && g->group_filters < g->depth;
+}
 
 typedef void run_product(const gg_product *product);
 
@@ -65,6 +82,11 @@ static void multiply(const job *j, int64_t image, int64_t group, float *dw, bool
         p.c = call->dx + x, p.a = call->workspace + w, p.b = call->dy + y;
         p.m = g->depth, p.k = p.lda = g->group_filters;
         p.beta = call->accumulate ? 1.0f : 0.0f;
+    } else if (turned(g) && dw != call->dw) {
+        p.c = dw + w, p.a = call->x + x, p.b = call->dy + y;
+        p.lda = pixels, p.ldc = p.n = g->group_filters;
+        p.m = g->depth, p.k = pixels;
+        p.transpose_b = true, p.beta = add ? 1.0f : 0.0f;
     } else {
         p.c = dw + w, p.a = call->dy + y, p.b = call->x + x;
         p.lda = pixels, p.ldc = p.n = g->depth;
@@ -89,6 +111,17 @@ static void run_images(void *context, int index, int parts)
             multiply(j, image, group, dw, image > begin, gg_product_run_serial);
 }
 
+/* Columns [begin, end) of dW from the threads' dW^T. */
+static void add_up_turned(void *context, int64_t begin, int64_t end)
+{
+    const gg_conv_call *call = ((const job *)context)->call;
+    const gg_conv_geometry *g = &call->g;
+    for (int i = 0; i < call->threads; i++)
+        gg_kernels()->transpose_add(call->dw + begin, g->depth,
+                                    call->workspace + i * gg_conv_lines(weights(g)) + begin * g->filters, g->filters,
+                                    end - begin, g->filters, call->accumulate || i > 0 ? 1.0f : 0.0f);
+}
+
 static void add_up(void *context, int64_t begin, int64_t end)
 {
     const gg_conv_call *call = ((const job *)context)->call;
@@ -107,13 +140,19 @@ enum { GRAIN = 16384 };
 
 static void run_pass(const gg_conv_call *call, gg_conv_pass pass)
 {
+    if (gg_pointwise_as_rows(&call->g)) {
+        gg_pointwise_rows(call, pass);
+        return;
+    }
     job j = {call, pass};
     if (pass == GG_CONV_BACKWARD_DATA)
         gg_conv_transpose_weights(call->workspace, call);
     const gg_conv_geometry *g = &call->g;
     if (call->threads > 1 && g->batch >= call->threads) {
         gg_parallel_run(call->threads, run_images, &j);
-        if (pass == GG_CONV_BACKWARD_WEIGHTS)
+        if (pass == GG_CONV_BACKWARD_WEIGHTS && turned(g))
+            gg_parallel_for(g->depth, GRAIN / g->filters + 1, GG_REGISTER, add_up_turned, &j);
+        else if (pass == GG_CONV_BACKWARD_WEIGHTS)
             gg_parallel_for(weights(g), GRAIN, GG_REGISTER, add_up, &j);
         return;
     }

@@ -94,10 +94,10 @@ static int64_t shallow_tiles(const gg_winograd *p)
     return most(FEWEST_TILES, (int64_t)(channels * filters / (channels + filters)));
 }
 
-/* Which order suits how many images: a thread with less than two blocks gains nothing from a U of all filters. */
+/* Which order suits how many images: a thread without a whole block gains nothing from a U of all filters. */
 static bool few_tiles(const gg_winograd *p, int threads)
 {
-    return p->rows * p->row_tiles < 2 * threads * shallow_tiles(p);
+    return p->rows * p->row_tiles < threads * shallow_tiles(p);
 }
 
 /* The order of a layer, unless it depends on the number of images. The threads share the groups of filters of a deep
