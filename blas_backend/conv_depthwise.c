@@ -209,14 +209,6 @@ static int64_t workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threa
     return threads * floats_of(&l);
 }
 
-/* Nanoseconds: taps at a fraction of the FMA rate, and the way of each plane through the buffer. */
-static double cost(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
-{
-    (void)pass;
-    const double planes = (double)g->batch * (double)g->filters;
-    return planes * ((double)g->pixels * (double)(g->taps + 4) / 64 + 25) / threads;
-}
-
 /* ---- a plane ---- */
 
 /* A pass on its way. */
@@ -431,4 +423,4 @@ static void backward_weights(const gg_conv_call *call)
     run(call, GG_CONV_BACKWARD_WEIGHTS, call->g.filters, weights_part);
 }
 
-const gg_conv_method gg_conv_depthwise = {fits, workspace, cost, {forward, backward_data, backward_weights}};
+const gg_conv_method gg_conv_depthwise = {fits, workspace, {forward, backward_data, backward_weights}};

@@ -28,14 +28,6 @@ static int64_t workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threa
     return g->depth * g->pixels;
 }
 
-/* Nanoseconds: multiply-adds at half the rate of a good product, and the columns written and read. */
-static double cost(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
-{
-    (void)pass;
-    const double columns = (double)g->batch * (double)g->groups * (double)g->depth * (double)g->pixels;
-    return (columns * (double)g->group_filters / 80 + columns) / threads;
-}
-
 /* One image and group on its way. */
 typedef struct job {
     const gg_conv_call *call;
@@ -164,4 +156,4 @@ static void backward_weights(const gg_conv_call *call)
     over_groups(call, backward_weights_group);
 }
 
-const gg_conv_method gg_conv_im2col = {fits, workspace, cost, {forward, backward_data, backward_weights}};
+const gg_conv_method gg_conv_im2col = {fits, workspace, {forward, backward_data, backward_weights}};

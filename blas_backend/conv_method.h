@@ -41,8 +41,6 @@ typedef struct gg_conv_method {
     bool (*fits)(const gg_conv_geometry *g, gg_conv_pass pass);
     /* Floats of workspace with that many threads; never falls when the batch grows. */
     int64_t (*workspace)(const gg_conv_geometry *g, gg_conv_pass pass, int threads);
-    /* Estimated nanoseconds with that many threads: only the order of the methods matters. */
-    double (*cost)(const gg_conv_geometry *g, gg_conv_pass pass, int threads);
     /* One for each gg_conv_pass. Forward ends each piece of Y with gg_conv_finish. */
     void (*run[GG_CONV_PASS_COUNT])(const gg_conv_call *call);
 } gg_conv_method;
@@ -57,6 +55,9 @@ const gg_conv_method *gg_conv_method_of(gg_conv_algorithm algorithm);
  * conv_choice.c. */
 gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy, int threads,
                                    int64_t room);
+
+/* Estimated nanoseconds: only the order of the methods matters. conv_cost.c. */
+double gg_conv_cost(gg_conv_algorithm algorithm, const gg_conv_geometry *g, gg_conv_pass pass, int threads);
 
 /* Bias and activation on pixels [begin, end) of one plane of Y, while they are in cache. */
 void gg_conv_finish(const gg_conv_call *call, int64_t image, int64_t filter, int64_t begin, int64_t end);

@@ -44,15 +44,6 @@ static int64_t workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threa
     return own > rows ? own : rows;
 }
 
-static double cost(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
-{
-    const double outputs = (double)g->batch * (double)g->pixels * (double)g->groups;
-    const double panels = (double)(((g->pixels + 15) / 16) * 16) / (double)g->pixels;
-    (void)pass;
-    return (outputs * panels * (double)g->depth * (double)g->group_filters / 78 + outputs * (double)g->depth / 20)
-           / threads;
-}
-
 typedef struct job {
     const gg_conv_call *call;
     gg_conv_pass pass;
@@ -176,4 +167,4 @@ static void backward_weights(const gg_conv_call *call)
     run_pass(call, GG_CONV_BACKWARD_WEIGHTS);
 }
 
-const gg_conv_method gg_conv_pointwise = {fits, workspace, cost, {forward, backward_data, backward_weights}};
+const gg_conv_method gg_conv_pointwise = {fits, workspace, {forward, backward_data, backward_weights}};

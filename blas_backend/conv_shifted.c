@@ -326,15 +326,4 @@ static int64_t workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threa
     return l.weights + threads * (l.planes + l.tile); /* enough for any batch */
 }
 
-static double cost(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
-{
-    gg_conv_planes p;
-    gg_conv_planes_of(&p, g);
-    const double waste = (double)p.pitch / (double)g->out_width;
-    const double outputs = (double)g->batch * (double)g->pixels * (double)g->groups;
-    const double filters = g->group_filters > 16 ? (double)g->group_filters : 16.0; /* fewer take no less time */
-    (void)pass;
-    return outputs * waste * (double)g->depth * filters / 70 / threads;
-}
-
-const gg_conv_method gg_conv_shifted = {fits, workspace, cost, {forward, backward_data, backward_weights}};
+const gg_conv_method gg_conv_shifted = {fits, workspace, {forward, backward_data, backward_weights}};

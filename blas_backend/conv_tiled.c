@@ -339,13 +339,4 @@ static int64_t workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threa
     return most;
 }
 
-/* Nanoseconds of one thread's share: products at the small kernels' rate, a copy of each column, the planes. */
-static double cost(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
-{
-    const double outputs = (double)g->batch * (double)g->pixels * (double)g->groups;
-    const double columns = outputs * (double)g->depth;
-    (void)pass;
-    return (columns * (double)g->group_filters / 75 + columns / 7) / threads;
-}
-
-const gg_conv_method gg_conv_tiled = {fits, workspace, cost, {forward, backward_data, gg_tiled_weights}};
+const gg_conv_method gg_conv_tiled = {fits, workspace, {forward, backward_data, gg_tiled_weights}};

@@ -185,24 +185,6 @@ static void run_data(const gg_conv_call *call, gg_conv_pass pass, int tile)
     }
 }
 
-/* Nanoseconds on one thread, from passes of layers of 64 to 512 channels: a call, a multiply-add, and a float of V, of
- * M and of U made. */
-static const struct {
-    double call, multiply_add, input, output, filter;
-} price = {.call = 3000, .multiply_add = 1.0 / 75, .input = 0.3, .output = 0.3, .filter = 0.25};
-
-static double cost_of(const gg_conv_geometry *g, gg_conv_pass pass, int tile, int threads)
-{
-    const gg_winograd p = gg_winograd_plan(g, pass, tile, threads);
-    const double channels = (double)(gg_winograd_groups(p.channels) * GG_GROUP);
-    const double filters = (double)(gg_winograd_groups(p.filters) * GG_GROUP);
-    const double points = p.points, tiles = (double)(p.rows * p.row_tiles);
-    const double work = points
-                        * (tiles * (double)p.channels * filters * price.multiply_add + tiles * channels * price.input
-                           + tiles * filters * price.output + (double)p.channels * filters * price.filter);
-    return price.call + work / p.parts;
-}
-
 static int64_t workspace_2(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
 {
     return gg_winograd_plan(g, pass, 2, threads).total;
@@ -211,16 +193,6 @@ static int64_t workspace_2(const gg_conv_geometry *g, gg_conv_pass pass, int thr
 static int64_t workspace_4(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
 {
     return gg_winograd_plan(g, pass, 4, threads).total;
-}
-
-static double cost_2(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
-{
-    return cost_of(g, pass, 2, threads);
-}
-
-static double cost_4(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
-{
-    return cost_of(g, pass, 4, threads);
 }
 
 static void forward_2(const gg_conv_call *call)
@@ -253,5 +225,5 @@ static void weights_4(const gg_conv_call *call)
     gg_winograd_weights(call, 4);
 }
 
-const gg_conv_method gg_conv_winograd_2 = {fits, workspace_2, cost_2, {forward_2, backward_data_2, weights_2}};
-const gg_conv_method gg_conv_winograd_4 = {fits, workspace_4, cost_4, {forward_4, backward_data_4, weights_4}};
+const gg_conv_method gg_conv_winograd_2 = {fits, workspace_2, {forward_2, backward_data_2, weights_2}};
+const gg_conv_method gg_conv_winograd_4 = {fits, workspace_4, {forward_4, backward_data_4, weights_4}};
