@@ -66,7 +66,11 @@ static void multiply(const job *j, int64_t image, int64_t group, float *dw, bool
     const int64_t y = (image * g->filters + group * g->group_filters) * g->pixels;
     const int64_t w = group * g->group_filters * g->depth, pixels = g->pixels;
     gg_product p = {.lda = g->depth, .ldb = pixels, .ldc = pixels, .n = pixels, .alpha = 1.0f};
+    const gg_epilogue epilogue = {NULL, call->bias != NULL ? call->bias + group * g->group_filters : NULL,
+                                  call->activation, call->alpha,
+                                  call->preactivation != NULL ? call->preactivation + y : NULL};
     if (j->pass == GG_CONV_FORWARD) {
+        p.epilogue = gg_conv_has_finish(call) ? &epilogue : NULL;
         p.c = call->y + y, p.a = call->w + w, p.b = call->x + x;
         p.m = g->group_filters, p.k = g->depth;
     } else if (j->pass == GG_CONV_BACKWARD_DATA) {
@@ -85,9 +89,6 @@ static void multiply(const job *j, int64_t image, int64_t group, float *dw, bool
         p.transpose_b = true, p.beta = add ? 1.0f : 0.0f;
     }
     run(&p);
-    if (j->pass == GG_CONV_FORWARD && gg_conv_has_finish(call))
-        for (int64_t o = 0; o < g->group_filters; o++)
-            gg_conv_finish(call, image, group * g->group_filters + o, 0, pixels);
 }
 
 /* Images [image of part `index`, of the next one), each product on this thread. */

@@ -79,7 +79,7 @@ gg_status gg_matmul_forward(float *y, int64_t ldy, const float *x, int64_t ldx, 
                       3);
     if (status != GG_OK || rows == 0 || out == 0)
         return status;
-    const gg_epilogue epilogue = {bias, o->activation, o->alpha, o->preactivation};
+    const gg_epilogue epilogue = {bias, NULL, o->activation, o->alpha, o->preactivation};
     const bool plain = bias == NULL && o->activation == GG_IDENTITY && o->preactivation == NULL;
     const gg_product p = {.c = y,
                           .ldc = ldy,

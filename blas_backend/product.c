@@ -45,12 +45,30 @@ typedef struct part {
     int64_t r0, r1, c0, c1, k_block;
 } part;
 
+/* The same with a bias for each row. */
+static void finish_rows(const gg_product *p, int64_t row, int64_t column, int64_t rows, int64_t columns)
+{
+    const gg_epilogue *e = p->epilogue;
+    for (int64_t r = row; r < row + rows; r++) {
+        float *c = p->c + r * p->ldc + column;
+        gg_kernels()->add_constant(c, columns, e->row_bias[r]);
+        if (e->preactivation != NULL)
+            memcpy(e->preactivation + r * p->n + column, c, (size_t)columns * sizeof *c);
+        if (e->activation != GG_IDENTITY)
+            gg_kernels()->forward[e->activation](c, c, columns, e->alpha);
+    }
+}
+
 /* Bias and activation on a finished block of C. */
 static void finish(const gg_product *p, int64_t row, int64_t column, int64_t rows, int64_t columns)
 {
     const gg_epilogue *e = p->epilogue;
     if (e == NULL)
         return;
+    if (e->row_bias != NULL) {
+        finish_rows(p, row, column, rows, columns);
+        return;
+    }
     float *block = p->c + row * p->ldc + column;
     const float *bias = e->bias != NULL ? e->bias + column : NULL;
     if (e->preactivation == NULL) {

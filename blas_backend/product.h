@@ -13,7 +13,8 @@
 
 /* What happens to a block of C once its product is complete, while it is still in cache: C = f(C + bias). */
 typedef struct gg_epilogue {
-    const float *bias; /* n floats, or NULL */
+    const float *bias;     /* n floats, or NULL */
+    const float *row_bias; /* m floats, one for each row, or NULL; not beside the other */
     gg_activation activation;
     float alpha;
     float *preactivation; /* NULL, or m x n dense: C + bias before f */

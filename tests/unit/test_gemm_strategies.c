@@ -236,7 +236,7 @@ static void check_epilogue(product_case *t, const way *w, int turn)
     check_bias(t, w, bias.data);
     for (int64_t i = 0; i < elements; i++)
         linear.data[i] = t->c[i / n * t->ldc + i % n];
-    multiply(t, w, 0.7f, 1.0f, &(gg_epilogue){bias.data, GG_LEAKY_RELU, 0.25f, turn % 2 == 0 ? NULL : z.data});
+    multiply(t, w, 0.7f, 1.0f, &(gg_epilogue){bias.data, NULL, GG_LEAKY_RELU, 0.25f, turn % 2 == 0 ? NULL : z.data});
     for (int64_t i = 0; i < elements; i++) {
         const float x = linear.data[i], found = t->c[i / n * t->ldc + i % n];
         if (found != (x > 0.0f ? x : 0.25f * x))
