@@ -60,10 +60,10 @@ static gg_status check_options(const char *function, gg_conv_pass pass, const gg
 }
 
 static gg_status choose(gg_conv_algorithm *chosen, const char *function, gg_conv_pass pass, const gg_conv_geometry *g,
-                        const gg_conv_options *o, int64_t room)
+                        const gg_conv_options *o)
 {
     if (o->algorithm == GG_CONV_AUTO) {
-        *chosen = gg_conv_cheapest(g, pass, o->accuracy, gg_policy_threads(), room);
+        *chosen = gg_conv_cheapest(g, pass, o->accuracy, gg_policy_threads());
         return GG_OK;
     }
     const gg_conv_method *method = gg_conv_method_of(o->algorithm);
@@ -88,13 +88,13 @@ typedef struct plan {
 } plan;
 
 static gg_status plan_call(plan *out, const char *function, gg_conv_pass pass, const gg_conv_shape *shape,
-                           const gg_conv_options *options, int64_t room)
+                           const gg_conv_options *options)
 {
     gg_status status = check_options(function, pass, options);
     if (status == GG_OK)
         status = gg_conv_geometry_of(&out->g, function, shape);
     if (status == GG_OK)
-        status = choose(&out->algorithm, function, pass, &out->g, options, room);
+        status = choose(&out->algorithm, function, pass, &out->g, options);
     if (status == GG_OK)
         out->workspace = gg_conv_method_of(out->algorithm)->workspace(&out->g, pass, gg_policy_threads());
     return status;
@@ -107,7 +107,7 @@ gg_status gg_conv_choose(gg_conv_algorithm *chosen, gg_conv_pass pass, const gg_
     if (chosen == NULL)
         return gg_fail(GG_ERR_ARGUMENT, "%s: chosen is NULL", name);
     plan p;
-    const gg_status status = plan_call(&p, name, pass, shape, options != NULL ? options : &defaults, INT64_MAX);
+    const gg_status status = plan_call(&p, name, pass, shape, options != NULL ? options : &defaults);
     if (status == GG_OK)
         *chosen = p.algorithm;
     return status;
@@ -128,9 +128,10 @@ gg_status gg_conv_workspace(int64_t *floats, gg_conv_pass pass, const gg_conv_sh
     if (floats == NULL)
         return gg_fail(GG_ERR_ARGUMENT, "%s: floats is NULL", name);
     plan p;
-    const gg_status status = plan_call(&p, name, pass, shape, options != NULL ? options : &defaults, INT64_MAX);
+    const gg_conv_options *o = options != NULL ? options : &defaults;
+    const gg_status status = plan_call(&p, name, pass, shape, o);
     if (status == GG_OK)
-        *floats = p.workspace;
+        *floats = gg_conv_room(&p.g, pass, o->algorithm, o->accuracy, gg_policy_threads());
     return status;
 }
 
@@ -163,8 +164,7 @@ static gg_status check_workspace(const char *function, const plan *p, const floa
 static gg_status begin(gg_conv_call *call, plan *p, const char *function, gg_conv_pass pass, const gg_conv_shape *shape,
                        const gg_conv_options *o, const gg_argument *arguments, int64_t workspace_floats)
 {
-    /* A smaller batch than the workspace was asked for may make a method cheapest that has no room in it. */
-    gg_status status = plan_call(p, function, pass, shape, o, workspace_floats);
+    gg_status status = plan_call(p, function, pass, shape, o);
     if (status == GG_OK && p->g.batch > 0)
         status = check_pointers(function, &p->g, arguments);
     if (status == GG_OK && p->g.batch > 0)

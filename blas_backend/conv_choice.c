@@ -1,29 +1,52 @@
-/* conv_choice.c - which method for which shape: the one that costs least by the model of conv_cost.c, among those that
- * the workspace has room for. */
+/* conv_choice.c - which method for which shape: the one that costs least by the model of conv_cost.c; and the workspace
+ * that is enough whichever it is. */
 #include <math.h>
 #include <stddef.h>
 
 #include "conv_method.h"
+
+/* Floats of a matrix of columns that a choice of im2col, which is seldom the fastest, may ask for: 16 MB. */
+enum { MOST_COLUMNS = 4000000 };
 
 static bool is_exact(gg_conv_algorithm algorithm)
 {
     return algorithm != GG_CONV_WINOGRAD_2 && algorithm != GG_CONV_WINOGRAD_4;
 }
 
-gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy, int threads,
-                                   int64_t room)
+/* Whether a method may be chosen, whatever the batch: the workspace for a batch is then enough for a smaller one. */
+static bool is_candidate(gg_conv_algorithm a, const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy)
+{
+    if (accuracy == GG_CONV_EXACT && !is_exact(a))
+        return false;
+    if (a == GG_CONV_IM2COL && g->depth * g->pixels > MOST_COLUMNS && gg_conv_tiled.fits(g, pass))
+        return false;
+    return gg_conv_method_of(a)->fits(g, pass);
+}
+
+gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy, int threads)
 {
     gg_conv_algorithm best = GG_CONV_IM2COL;
     double least = INFINITY;
     for (gg_conv_algorithm a = GG_CONV_IM2COL; a < GG_CONV_ALGORITHM_COUNT; a++) {
-        const gg_conv_method *method = gg_conv_method_of(a);
-        if (method == NULL || (accuracy == GG_CONV_EXACT && !is_exact(a)) || !method->fits(g, pass))
-            continue;
-        const double cost = gg_conv_cost(a, g, pass, threads);
-        if (cost < least && method->workspace(g, pass, threads) <= room) {
+        const double cost = is_candidate(a, g, pass, accuracy) ? gg_conv_cost(a, g, pass, threads) : INFINITY;
+        if (cost < least) {
             least = cost;
             best = a;
         }
     }
     return best;
+}
+
+int64_t gg_conv_room(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_algorithm algorithm,
+                     gg_conv_accuracy accuracy, int threads)
+{
+    int64_t most = 0;
+    for (gg_conv_algorithm a = GG_CONV_IM2COL; a < GG_CONV_ALGORITHM_COUNT; a++) {
+        const bool wanted = algorithm == GG_CONV_AUTO ? is_candidate(a, g, pass, accuracy) : a == algorithm;
+        for (int t = 1; wanted && t <= threads; t++) {
+            const int64_t floats = gg_conv_method_of(a)->workspace(g, pass, t);
+            most = floats > most ? floats : most;
+        }
+    }
+    return most;
 }

@@ -51,10 +51,14 @@ extern const gg_conv_method gg_conv_im2col, gg_conv_tiled, gg_conv_pointwise, gg
 /* NULL where there is none of that number. */
 const gg_conv_method *gg_conv_method_of(gg_conv_algorithm algorithm);
 
-/* The method for a pass, among those that need at most `room` floats of workspace; im2col when none does:
- * conv_choice.c. */
-gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy, int threads,
-                                   int64_t room);
+/* The method for a pass: conv_choice.c. */
+gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy,
+                                   int threads);
+
+/* Floats of workspace that are enough for the algorithm, whichever GG_CONV_AUTO comes to, with up to that many images
+ * and threads. */
+int64_t gg_conv_room(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_algorithm algorithm,
+                     gg_conv_accuracy accuracy, int threads);
 
 /* Estimated nanoseconds: only the order of the methods matters. conv_cost.c. */
 double gg_conv_cost(gg_conv_algorithm algorithm, const gg_conv_geometry *g, gg_conv_pass pass, int threads);

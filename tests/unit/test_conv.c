@@ -6,11 +6,14 @@
 
 #include <gemmgrad/backend.h>
 
+#include "backend.h"
 #include "conv_case.h"
+#include "isa.h"
 #include "reference_conv.h"
 #include "support.h"
 
-enum { SHAPES = 300 };
+/* On the best instruction set; the lesser ones see a part of them. */
+enum { SHAPES = 300, FEW_SHAPES = 60 };
 
 /* Winograd's largest error as a share of the largest result: what docs/accuracy.md promises. */
 static const double winograd_bound = 1e-5;
@@ -60,7 +63,8 @@ static void check_all(const gg_conv_shape *s, bool accumulate, uint64_t seed)
 START_TEST(every_algorithm_equals_plain_loops)
 {
     uint64_t state = 20261125;
-    for (int i = 0; i < SHAPES; i++) {
+    const int shapes = _i == (int)gg_policy_isa() ? SHAPES : FEW_SHAPES;
+    for (int i = 0; use_isa(_i) && i < shapes; i++) {
         const gg_conv_shape s = draw_shape(&state);
         ck_assert_int_eq(gg_set_threads(1 + i % 3), GG_OK);
         check_all(&s, i % 2 == 1, (uint64_t)i * 100 + 1);
@@ -181,8 +185,8 @@ static const gg_conv_shape usual[] = {
 
 START_TEST(shapes_of_networks_equal_plain_loops)
 {
-    for (size_t i = 0; i < sizeof usual / sizeof *usual; i++)
-        for (int threads = 1; threads <= 3; threads++) {
+    for (size_t i = 0; use_isa(_i) && i < sizeof usual / sizeof *usual; i++)
+        for (int threads = _i == (int)gg_policy_isa() ? 1 : 3; threads <= 3; threads++) {
             ck_assert_int_eq(gg_set_threads(threads), GG_OK);
             check_all(&usual[i], threads == 2, i * 10 + (uint64_t)threads);
         }
@@ -220,9 +224,120 @@ START_TEST(col2im_is_the_adjoint_of_im2col)
 }
 END_TEST
 
+/* A 3x3 layer that Winograd's algorithms are cheapest for. */
+static const gg_conv_shape three = {.batch = 4,
+                                    .channels = 64,
+                                    .height = 28,
+                                    .width = 28,
+                                    .filters = 64,
+                                    .kernel_height = 3,
+                                    .kernel_width = 3,
+                                    .pad_top = 1,
+                                    .pad_bottom = 1,
+                                    .pad_left = 1,
+                                    .pad_right = 1};
+
+START_TEST(exact_mode_takes_no_winograd)
+{
+    for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++) {
+        gg_conv_algorithm fast, exact;
+        ck_assert_int_eq(gg_conv_choose(&fast, pass, &three, NULL), GG_OK);
+        ck_assert(fast == GG_CONV_WINOGRAD_2 || fast == GG_CONV_WINOGRAD_4);
+        ck_assert_int_eq(gg_conv_choose(&exact, pass, &three, &(gg_conv_options){.accuracy = GG_CONV_EXACT}), GG_OK);
+        ck_assert(exact != GG_CONV_WINOGRAD_2 && exact != GG_CONV_WINOGRAD_4);
+    }
+}
+END_TEST
+
+/* Each wrong shape: what is changed in `three`, and what the message must name. */
+static void check_shape_fails(gg_conv_shape s, gg_status expected, const char *named)
+{
+    float *y = support_floats(16), one[16] = {0};
+    support_assert_fails(gg_conv_forward(y, one, one, NULL, &s, NULL, one, 16), expected, "gg_conv_forward", named);
+    support_assert_fails(gg_conv_backward_data(y, one, one, &s, NULL, one, 16), expected, "gg_conv_backward_data",
+                         named);
+    support_assert_fails(gg_conv_backward_weights(y, NULL, one, one, &s, NULL, one, 16), expected,
+                         "gg_conv_backward_weights", named);
+    ck_assert(support_untouched(y, 16));
+}
+
+START_TEST(wrong_shapes_are_refused)
+{
+    gg_conv_shape s = three;
+    s.kernel_height = 31;
+    check_shape_fails(s, GG_ERR_SHAPE, "31 x 3");
+    s = three;
+    s.groups = 3;
+    check_shape_fails(s, GG_ERR_SHAPE, "groups = 3");
+    s = three;
+    s.pad_left = -1;
+    check_shape_fails(s, GG_ERR_ARGUMENT, "pad_left is -1");
+    s = three;
+    s.channels = 0;
+    check_shape_fails(s, GG_ERR_ARGUMENT, "channels is 0");
+    s = three;
+    s.batch = INT32_MAX, s.height = s.width = 40000;
+    check_shape_fails(s, GG_ERR_OVERFLOW, "x of");
+    s = three;
+    s.width = INT64_MAX;
+    check_shape_fails(s, GG_ERR_OVERFLOW, "width");
+    check_shape_fails(three, GG_ERR_ARGUMENT, "workspace has 16 floats");
+}
+END_TEST
+
+START_TEST(wrong_arguments_are_refused)
+{
+    float *y = support_floats(16), one[16] = {0};
+    gg_conv_algorithm chosen;
+    int64_t floats = -1;
+    support_assert_fails(gg_conv_forward(NULL, one, one, NULL, &three, NULL, one, INT64_MAX), GG_ERR_ARGUMENT,
+                         "gg_conv_forward", "y is NULL");
+    support_assert_fails(gg_conv_forward(y, one, one, NULL, NULL, NULL, one, 16), GG_ERR_ARGUMENT, "gg_conv_forward",
+                         "shape is NULL");
+    support_assert_fails(gg_conv_forward(y, one, one, NULL, &three, NULL, NULL, INT64_MAX), GG_ERR_ARGUMENT,
+                         "gg_conv_forward", "workspace is NULL");
+    support_assert_fails(
+        gg_conv_choose(&chosen, GG_CONV_FORWARD, &three, &(gg_conv_options){.algorithm = GG_CONV_POINTWISE}),
+        GG_ERR_ARGUMENT, "gg_conv_choose", "pointwise cannot");
+    support_assert_fails(
+        gg_conv_choose(&chosen, GG_CONV_FORWARD, &three, &(gg_conv_options){.algorithm = (gg_conv_algorithm)99}),
+        GG_ERR_ARGUMENT, "gg_conv_choose", "algorithm is 99");
+    support_assert_fails(gg_conv_workspace(&floats, (gg_conv_pass)7, &three, NULL), GG_ERR_ARGUMENT,
+                         "gg_conv_workspace", "pass is 7");
+    support_assert_fails(gg_im2col(NULL, one, &three), GG_ERR_ARGUMENT, "gg_im2col", "col is NULL");
+    support_assert_fails(gg_col2im(NULL, one, &three, false), GG_ERR_ARGUMENT, "gg_col2im", "x is NULL");
+    ck_assert(support_untouched(y, 16));
+    ck_assert_int_eq(floats, -1);
+}
+END_TEST
+
+/* Without images nothing is read, and gradients of weights are 0 unless they are added to. */
+START_TEST(an_empty_batch_does_nothing)
+{
+    gg_conv_shape s = three;
+    s.batch = 0;
+    const int64_t weights = 64 * 64 * 9;
+    float *dw = support_floats(weights), *db = support_floats(64);
+    ck_assert_int_eq(gg_conv_forward(NULL, NULL, NULL, NULL, &s, NULL, NULL, 0), GG_OK);
+    ck_assert_int_eq(gg_conv_backward_data(NULL, NULL, NULL, &s, NULL, NULL, 0), GG_OK);
+    ck_assert_int_eq(
+        gg_conv_backward_weights(dw, db, NULL, NULL, &s, &(gg_conv_options){.accumulate_dw = true}, NULL, 0), GG_OK);
+    ck_assert(support_untouched(dw, weights));
+    ck_assert_int_eq(gg_conv_backward_weights(dw, db, NULL, NULL, &s, NULL, NULL, 0), GG_OK);
+    for (int64_t i = 0; i < weights; i++)
+        ck_assert_float_eq(dw[i], 0.0f);
+    for (int64_t i = 0; i < 64; i++)
+        ck_assert_float_eq(db[i], 0.0f);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
-    tcase_add_test(tests, every_algorithm_equals_plain_loops);
-    tcase_add_test(tests, shapes_of_networks_equal_plain_loops);
+    tcase_add_test(tests, exact_mode_takes_no_winograd);
+    tcase_add_test(tests, wrong_shapes_are_refused);
+    tcase_add_test(tests, wrong_arguments_are_refused);
+    tcase_add_test(tests, an_empty_batch_does_nothing);
+    tcase_add_loop_test(tests, every_algorithm_equals_plain_loops, 0, ISA_COUNT);
+    tcase_add_loop_test(tests, shapes_of_networks_equal_plain_loops, 0, ISA_COUNT);
     tcase_add_test(tests, col2im_is_the_adjoint_of_im2col);
 }

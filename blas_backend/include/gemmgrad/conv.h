@@ -45,7 +45,7 @@ typedef struct gg_conv_shape {
 
 /* How it is computed; see docs/convolution.md for what each costs. */
 typedef enum gg_conv_algorithm {
-    GG_CONV_AUTO = 0,   /* the cheapest by a measured model of the cost that the workspace has room for */
+    GG_CONV_AUTO = 0,   /* the cheapest by a measured model of the cost */
     GG_CONV_IM2COL,     /* the whole image as a matrix of columns, one product an image; any shape */
     GG_CONV_TILED,      /* columns of a few pixels at a time, which stay in cache; any shape */
     GG_CONV_POINTWISE,  /* kernel 1x1, stride 1, no padding: X is the matrix already */
