@@ -126,8 +126,7 @@ static gg_status write_script(FILE *script, const char *terminal, const char *fi
     gg_status status = GG_OK;
     double reach = 1.0;
     gg_sheet sheet;
-    fprintf(script, "set encoding utf8\nset terminal %s size %s font 'sans,11' background rgb 'white'\nset output ",
-            terminal,
+    fprintf(script, "set terminal %s size %s font 'sans,11' background rgb 'white'\nset output ", terminal,
             plane    ? "1200,620"
             : images ? "1200,860"
                      : "1200,480");

@@ -117,7 +117,7 @@ class Images(ProgramTest):
             figures = json.loads(self.train(task, "--epochs", 6, "--json", "-").stdout)
             self.assertEqual(list(figures), KEYS)
             self.assertEqual(figures["allocations_per_step"], 0)
-            self.assertGreater(figures["sgemm_share"], 0.5)
+            self.assertGreater(figures["sgemm_share"], 0.25)  # F(4x4, 3x3) does with a quarter of the multiply-adds
             self.assertGreater(figures["test_accuracy"], 0.9)
 
     def test_resumed_equals_uninterrupted(self):
