@@ -9,7 +9,6 @@
 #include "bench_random.h"
 #include "interrupt.h"
 #include "machine.h"
-#include "serve.h"
 #include "words.h"
 
 /* Long against the clock and against a thread's waking, short against a machine's drift. */
@@ -32,49 +31,84 @@ static int count_words(const char *text)
     return words;
 }
 
-/* Each name of `own` that is chosen: a case when `other` has it too. Returns how many it has not. */
-static int take_names(ab_run *run, char *own, const char *other, bool add)
+/* Each name of `own` that is chosen: a case when `other` has it too. */
+static void take_cases(ab_run *run, char *own, const char *other)
 {
-    int missing = 0;
     char *rest = NULL;
     for (char *name = strtok_r(own, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest)) {
         if (!is_chosen(&run->settings, name))
             continue;
-        const bool common = gg_has_word(other, name);
-        missing += !common;
-        if (common && add && strlen(name) < BENCH_NAME_BYTES)
+        const bool common = gg_has_word(other, name), fits = strlen(name) < BENCH_NAME_BYTES;
+        run->only_base += !common;
+        run->long_names += common && !fits;
+        if (common && fits)
             strcpy(run->cases[run->count++].name, name);
     }
+}
+
+static int count_missing(const ab_run *run, char *own, const char *other)
+{
+    int missing = 0;
+    char *rest = NULL;
+    for (char *name = strtok_r(own, " ", &rest); name != NULL; name = strtok_r(NULL, " ", &rest))
+        missing += is_chosen(&run->settings, name) && !gg_has_word(other, name);
     return missing;
 }
 
-static gg_status ask_names(char names[BENCH_SERVE_BYTES], const ab_side *side, int threads)
+/* Programs need not know "about". */
+static gg_status ask_about(char **names, char about[256], const ab_side *side, int threads)
 {
     ab_child child;
+    const char *answer = NULL;
     gg_status status = ab_child_start(&child, side, threads);
     if (status == GG_OK)
-        status = ab_child_ask(&child, names, BENCH_SERVE_BYTES, "names");
+        status = ab_child_ask(&child, &answer, "names");
+    if (status == GG_OK)
+        status = ab_copy_answer(names, answer);
+    const gg_status told = status == GG_OK ? ab_child_ask(&child, &answer, "about") : status;
+    if (told == GG_OK)
+        snprintf(about, 256, "%s", answer);
     ab_child_stop(&child);
-    return status;
+    return told == GG_ERR_NUMERIC ? status : told;
+}
+
+static gg_status choose_cases(ab_run *run, char *base, char *fresh)
+{
+    void *memory = NULL;
+    char *copy = NULL;
+    gg_status status = gg_alloc_zero(&memory, (size_t)(count_words(base) + 1) * sizeof *run->cases);
+    if (status == GG_OK)
+        status = ab_copy_answer(&copy, base);
+    run->cases = memory;
+    if (status != GG_OK)
+        return status;
+    take_cases(run, copy, fresh);
+    gg_free(copy);
+    run->only_new = count_missing(run, fresh, base);
+    if (run->count == 0 && run->long_names > 0)
+        return gg_fail(GG_ERR_ARGUMENT, "the names of all %d cases chosen are longer than %d characters",
+                       run->long_names, BENCH_NAME_BYTES - 1);
+    return run->count > 0 ? GG_OK : gg_fail(GG_ERR_ARGUMENT, "no case that both programs have is chosen");
 }
 
 gg_status ab_prepare(ab_run *run)
 {
-    static char base[BENCH_SERVE_BYTES], fresh[BENCH_SERVE_BYTES], copy[BENCH_SERVE_BYTES];
-    void *memory = NULL;
-    gg_status status = ask_names(base, &run->settings.base, run->settings.threads);
+    ab_settings *s = &run->settings;
+    char *base = NULL, *fresh = NULL;
+    ab_side_find(&s->base);
+    ab_side_find(&s->fresh);
+    gg_status status = ab_side_check_blas(&s->base);
     if (status == GG_OK)
-        status = ask_names(fresh, &run->settings.fresh, run->settings.threads);
+        status = ab_side_check_blas(&s->fresh);
     if (status == GG_OK)
-        status = gg_alloc_zero(&memory, (size_t)(count_words(base) + 1) * sizeof *run->cases);
-    if (status != GG_OK)
-        return status;
-    run->cases = memory;
-    memcpy(copy, base, sizeof copy);
-    run->only_base = take_names(run, copy, fresh, true);
-    memcpy(copy, fresh, sizeof copy);
-    run->only_new = take_names(run, copy, base, false);
-    return run->count > 0 ? GG_OK : gg_fail(GG_ERR_ARGUMENT, "no case that both programs have is chosen");
+        status = ask_about(&base, run->about_base, &s->base, s->threads);
+    if (status == GG_OK)
+        status = ask_about(&fresh, run->about_new, &s->fresh, s->threads);
+    if (status == GG_OK)
+        status = choose_cases(run, base, fresh);
+    gg_free(base);
+    gg_free(fresh);
+    return status;
 }
 
 void ab_free(ab_run *run)
@@ -83,6 +117,18 @@ void ab_free(ab_run *run)
 }
 
 /* ---- one case in one generation ---- */
+
+/* A case may fail in one program and not in the other, which is asked all the same. */
+static gg_status note_failure(ab_case *c, int process, gg_status status)
+{
+    if (status != GG_ERR_NUMERIC)
+        return status;
+    if (c->error[0] == '\0')
+        snprintf(c->error, sizeof c->error, "%.250s", gg_error_message());
+    c->failed_base = c->failed_base || process == AB_BASE || process == AB_BASE_2;
+    c->failed_new = c->failed_new || process == AB_NEW || process == AB_NEW_2;
+    return GG_OK;
+}
 
 /* Open it in all four; how many repetitions make a sample. */
 static gg_status open_case(ab_case *c, ab_child children[AB_PROCESSES], bench_random *random)
@@ -93,12 +139,13 @@ static gg_status open_case(ab_case *c, ab_child children[AB_PROCESSES], bench_ra
     bench_random_order(random, order, AB_PROCESSES);
     for (int i = 0; i < AB_PROCESSES; i++) {
         double seconds = 0.0;
-        const gg_status status = ab_child_ask_seconds(&children[order[i]], &seconds, "%s %s", request, c->name);
+        gg_status status = ab_child_ask_seconds(&children[order[i]], &seconds, "%s %s", request, c->name);
+        status = note_failure(c, order[i], status);
         if (status != GG_OK)
             return status;
         slowest = fmax(slowest, seconds);
     }
-    if (c->iterations == 0)
+    if (c->iterations == 0 && slowest > 0.0)
         c->iterations = (long)ceil(SAMPLE / slowest);
     return GG_OK;
 }
@@ -109,8 +156,9 @@ static gg_status take_turn(ab_case *c, ab_child children[AB_PROCESSES], int turn
     int order[AB_PROCESSES];
     bench_random_order(random, order, AB_PROCESSES);
     for (int i = 0; i < AB_PROCESSES; i++) {
-        double seconds = 0.0;
-        const gg_status status = ab_child_ask_seconds(&children[order[i]], &seconds, "take %ld", c->iterations);
+        double seconds = 1.0;
+        gg_status status = ab_child_ask_seconds(&children[order[i]], &seconds, "take %ld", c->iterations);
+        status = note_failure(c, order[i], status);
         if (status != GG_OK)
             return status;
         c->samples.log_seconds[order[i]][at] = log(seconds);
@@ -120,12 +168,12 @@ static gg_status take_turn(ab_case *c, ab_child children[AB_PROCESSES], int turn
 
 static gg_status measure_case(ab_case *c, ab_child children[AB_PROCESSES], bench_random *random)
 {
-    char answer[8];
+    const char *answer = NULL;
     gg_status status = open_case(c, children, random);
-    for (int turn = 0; turn < AB_TURNS && status == GG_OK && !gg_interrupted(); turn++)
+    for (int turn = 0; turn < AB_TURNS && status == GG_OK && c->error[0] == '\0' && !gg_interrupted(); turn++)
         status = take_turn(c, children, turn, random);
     for (int i = 0; i < AB_PROCESSES && status == GG_OK; i++)
-        status = ab_child_ask(&children[i], answer, sizeof answer, "close");
+        status = note_failure(c, i, ab_child_ask(&children[i], &answer, "close"));
     return status;
 }
 
@@ -161,17 +209,15 @@ static void judge(const ab_run *run, ab_case *c)
 /* A case that fails its check in one program is out; a program that ends takes the run with it. */
 static gg_status note(ab_run *run, ab_case *c, gg_status status)
 {
-    if (status == GG_ERR_NUMERIC) {
-        snprintf(c->error, sizeof c->error, "%.250s", gg_error_message());
-        c->done = true;
-        return GG_OK;
-    }
+    c->done = c->error[0] != '\0';
+    if (gg_interrupted())
+        return GG_OK; /* the generation is not complete */
     if (status != GG_OK) {
         snprintf(run->error, sizeof run->error, "%.400s (in case %.96s)", gg_error_message(), c->name);
         return status;
     }
-    if (gg_interrupted())
-        return GG_OK; /* the generation is not complete */
+    if (c->done)
+        return GG_OK;
     c->samples.generations++;
     if (!ab_is_look(c->samples.generations) && c->samples.generations < AB_MOST_GENERATIONS)
         return GG_OK;
@@ -184,7 +230,7 @@ static gg_status run_generation(ab_run *run, int generation, int *order, bench_r
 {
     ab_child children[AB_PROCESSES];
     gg_status status = start_all(children, &run->settings, random);
-    if (status != GG_OK)
+    if (status != GG_OK && !gg_interrupted())
         snprintf(run->error, sizeof run->error, "%s", gg_error_message());
     bench_random_order(random, order, run->count);
     for (int i = 0; i < run->count && status == GG_OK && !gg_interrupted(); i++) {

@@ -27,19 +27,23 @@ typedef struct ab_case {
     long iterations; /* repetitions in a sample; 0: not opened yet */
     bool done;
     ab_judgement judgement;
-    char error[256]; /* "": none */
+    char error[256]; /* the first failure; "": none */
+    bool failed_base, failed_new;
 } ab_case;
 
 typedef struct ab_run {
     ab_settings settings;
+    char about_base[256], about_new[256]; /* what the programs say about themselves; "": nothing */
     ab_case *cases;
     int count;
     int only_base, only_new; /* cases that the other program does not have */
+    int long_names;          /* cases of both whose names take BENCH_NAME_BYTES or more */
     bool interrupted;
     char error[512]; /* why it ended early, "": it did not */
 } ab_run;
 
-/* Find the cases that both programs have. Errors: those of ab_child, GG_ERR_ARGUMENT when no case is chosen. */
+/* Find the programs and the cases that both have; `run` must not move after. Errors: those of ab_child and ab_side,
+ * GG_ERR_ARGUMENT when no case is chosen. */
 gg_status ab_prepare(ab_run *run);
 
 /* Measure until every case is decided or its time is over; ends early, with what was measured, when a program ends

@@ -1,6 +1,7 @@
 /* ab_command.c - the verb ab: the command line, the table, the JSON. */
 #include <math.h>
 #include <string.h>
+#include <time.h>
 
 #include "ab.h"
 #include "commands.h"
@@ -13,30 +14,48 @@ static const char USAGE[] =
     "usage: gemmgrad ab --base PROGRAM [--env NAME=VALUE]... [--blas LIBRARY]\n"
     "                   --new PROGRAM [--env NAME=VALUE]... [--blas LIBRARY]\n"
     "                   [--suite kernels|layers|training|all] [--filter REGEX] [--threads N] [--time S]\n"
-    "                   [--precision PERCENT] [--least-effect PERCENT] [--json FILE]\n"
+    "                   [--precision PERCENT] [--least-effect PERCENT] [--json FILE] [--list]\n"
     "\n"
     "Measures two builds of gemmgrad in random turns, each in two processes of its own that are stopped while\n"
     "another runs. All four are started anew at least 12 times, and until the answer is sure or time is over.\n"
     "\n"
-    "  --base, --new PROGRAM  the two builds; the same one twice to compare settings\n"
+    "  --base, --new PROGRAM  the two builds; the same one twice to compare settings. A name without a slash is\n"
+    "                         looked for in PATH, then here\n"
     "  --env NAME=VALUE       a variable of the environment, for the program named last\n"
-    "  --blas LIBRARY         another BLAS for the program named last (LD_PRELOAD)\n"
+    "  --blas LIBRARY         another BLAS, with cblas_sgemm, for the program named last (LD_PRELOAD)\n"
     "  --suite, --filter      which cases, as in gemmgrad bench\n"
     "  --threads N            threads of both\n"
     "  --time S               seconds for each case, about, and at least 12 starts (some 2.5 s) [5]\n"
     "  --precision PERCENT    an interval is narrow enough when it reaches so far to either side [1]\n"
     "  --least-effect PERCENT changes below this never count [0.5]\n"
     "  --json FILE            ratios, intervals, verdicts and all samples; - is standard output\n"
+    "  --list                 only print the cases that both have\n"
     "  --help                 this text\n"
+    "\n"
+    "Of the options of gemmgrad bench it takes these: --suite, --filter, --threads, --json, --list.\n"
     "\n"
     "slower, faster: the interval of the ratio new / base excludes 1, and the ratio exceeds the change that the\n"
     "programs show against themselves. same: a change larger than that, or than the precision, is excluded.\n"
     "Otherwise the case is too noisy to tell. All intervals of a table hold together with 99 %.\n"
     "\n"
-    "Exit codes: 0 nothing is slower, 1 something is, or fails in the new build, 2 wrong usage, or no judgement:\n"
-    "a program that ends, an interrupt, every case too noisy.\n";
+    "Exit codes: 0 nothing is slower, 1 something is, or fails in the new build alone, 2 wrong usage, or no\n"
+    "judgement: a program that ends, an interrupt, no case that works in both, every case too noisy. A case that\n"
+    "fails in the base alone is repaired.\n";
 
-enum option_code { BASE = GG_LONG_ONLY, NEW, ENV, BLAS, SUITE, FILTER, THREADS, TIME, PRECISION, LEAST_EFFECT, JSON };
+enum option_code {
+    BASE = GG_LONG_ONLY,
+    NEW,
+    ENV,
+    BLAS,
+    SUITE,
+    FILTER,
+    THREADS,
+    TIME,
+    PRECISION,
+    LEAST_EFFECT,
+    JSON,
+    LIST
+};
 
 static const struct option options[] = {
     {"base", required_argument, NULL, BASE},
@@ -50,6 +69,7 @@ static const struct option options[] = {
     {"precision", required_argument, NULL, PRECISION},
     {"least-effect", required_argument, NULL, LEAST_EFFECT},
     {"json", required_argument, NULL, JSON},
+    {"list", no_argument, NULL, LIST},
     {"help", no_argument, NULL, 'h'},
     {NULL, 0, NULL, 0},
 };
@@ -58,7 +78,7 @@ typedef struct choices {
     ab_settings settings;
     ab_side *last; /* the program named last */
     regex_t filter;
-    bool help;
+    bool list, help;
     const char *json, *filter_text;
 } choices;
 
@@ -138,6 +158,7 @@ static bool parse_one(choices *out, int code, const char *value)
     case PRECISION: return parse_percent(&out->settings.precision, "precision", value);
     case LEAST_EFFECT: return parse_percent(&out->settings.floor, "least-effect", value);
     case JSON: out->json = value; return true;
+    case LIST: out->list = true; return true;
     default: out->help = true; return true;
     }
 }
@@ -166,11 +187,18 @@ static int parse(choices *out, int argc, char **argv)
 
 /* ---- results ---- */
 
+static const char *failure_name(const ab_case *c)
+{
+    if (c->failed_base)
+        return c->failed_new ? "failed in both" : "repaired, failed in base";
+    return "FAILED in new";
+}
+
 static void print_row(FILE *out, const ab_case *c, int width)
 {
     const ab_judgement *j = &c->judgement;
     if (c->error[0] != '\0')
-        fprintf(out, "%-*s FAILED: %s\n", width, c->name, c->error);
+        fprintf(out, "%-*s %s: %s\n", width, c->name, failure_name(c), c->error);
     else if (c->samples.generations == 0)
         fprintf(out, "%-*s not measured\n", width, c->name);
     else if (c->samples.generations < AB_FEWEST_GENERATIONS)
@@ -190,12 +218,27 @@ static int count_verdict(const ab_run *run, ab_verdict verdict)
     return count;
 }
 
-static int count_failed(const ab_run *run)
+static int count_failed(const ab_run *run, bool in_base, bool in_new)
 {
     int count = 0;
-    for (int i = 0; i < run->count; i++)
-        count += run->cases[i].error[0] != '\0';
+    for (int i = 0; i < run->count; i++) {
+        const ab_case *c = &run->cases[i];
+        count += c->error[0] != '\0' && c->failed_base == in_base && c->failed_new == in_new;
+    }
     return count;
+}
+
+/* All that makes it different from the other one. */
+static void print_side(FILE *out, const char *name, const ab_side *side, const char *about)
+{
+    fprintf(out, "%s %s", name, side->program);
+    for (int i = 0; i < side->variable_count; i++)
+        fprintf(out, " --env %s", side->variables[i]);
+    if (side->blas != NULL)
+        fprintf(out, " --blas %s", side->blas);
+    if (about[0] != '\0')
+        fprintf(out, " (%s)", about);
+    fprintf(out, "\n");
 }
 
 static void print_table(FILE *out, const ab_run *run)
@@ -203,17 +246,23 @@ static void print_table(FILE *out, const ab_run *run)
     int width = 4;
     for (int i = 0; i < run->count; i++)
         width = (int)strlen(run->cases[i].name) > width ? (int)strlen(run->cases[i].name) : width;
-    fprintf(out, "base %s, new %s\n", run->settings.base.program, run->settings.fresh.program);
+    print_side(out, "base", &run->settings.base, run->about_base);
+    print_side(out, "new ", &run->settings.fresh, run->about_new);
     fprintf(out, "%-*s %8s  %-16s %7s %6s  verdict\n", width, "case", "new/base", "99% interval", "least", "starts");
     for (int i = 0; i < run->count; i++)
         print_row(out, &run->cases[i], width);
-    fprintf(out,
-            "\n%d slower, %d faster, %d same, %d too noisy, %d failed; least: the change that the programs show\n"
-            "against themselves\n",
-            count_verdict(run, AB_SLOWER), count_verdict(run, AB_FASTER), count_verdict(run, AB_SAME),
-            count_verdict(run, AB_NOISY), count_failed(run));
+    fprintf(
+        out,
+        "\n%d slower, %d faster, %d same, %d too noisy, %d failed in new, %d repaired, %d failed in both; least: the\n"
+        "change that the programs show against themselves\n",
+        count_verdict(run, AB_SLOWER), count_verdict(run, AB_FASTER), count_verdict(run, AB_SAME),
+        count_verdict(run, AB_NOISY), count_failed(run, false, true), count_failed(run, true, false),
+        count_failed(run, true, true));
     if (run->only_base + run->only_new > 0)
         fprintf(out, "not compared: %d cases only in base, %d only in new\n", run->only_base, run->only_new);
+    if (run->long_names > 0)
+        fprintf(out, "not compared: %d cases whose names are longer than %d characters\n", run->long_names,
+                BENCH_NAME_BYTES - 1);
 }
 
 static json_t *seconds_of(const double *logarithms, int count)
@@ -237,7 +286,8 @@ static json_t *case_json(const ab_case *c)
 {
     const ab_judgement *j = &c->judgement;
     if (c->error[0] != '\0')
-        return json_pack("{s:s, s:s}", "name", c->name, "error", c->error);
+        return json_pack("{s:s, s:s, s:b, s:b}", "name", c->name, "error", c->error, "failed_base", c->failed_base,
+                         "failed_new", c->failed_new);
     return json_pack("{s:s, s:s, s:o, s:[o, o], s:o, s:i, s:i, s:o}", "name", c->name, "verdict",
                      ab_verdict_name(j->verdict), "ratio", gg_json_number(j->ratio), "interval",
                      gg_json_number(j->interval.low), gg_json_number(j->interval.high), "least_effect",
@@ -245,13 +295,29 @@ static json_t *case_json(const ab_case *c)
                      "seconds", seconds_json(&c->samples));
 }
 
+static json_t *side_json(const ab_side *side, const char *about)
+{
+    json_t *variables = json_array();
+    for (int i = 0; i < side->variable_count; i++)
+        json_array_append_new(variables, json_string(side->variables[i]));
+    return json_pack("{s:s, s:o, s:s?, s:s?}", "program", side->program, "env", variables, "blas", side->blas, "about",
+                     about[0] != '\0' ? about : NULL);
+}
+
 static json_t *run_json(const ab_run *run)
 {
+    char date[32];
+    struct tm utc;
+    const time_t now = time(NULL);
+    const ab_settings *s = &run->settings;
     json_t *list = json_array();
     for (int i = 0; i < run->count; i++)
         json_array_append_new(list, case_json(&run->cases[i]));
-    return json_pack("{s:s, s:s, s:i, s:i, s:b, s:s, s:o}", "base", run->settings.base.program, "new",
-                     run->settings.fresh.program, "only_base", run->only_base, "only_new", run->only_new, "interrupted",
+    strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S+00:00", gmtime_r(&now, &utc));
+    json_t *threads = s->threads > 0 ? json_integer(s->threads) : json_null(); /* each program's own default */
+    return json_pack("{s:s, s:o, s:o, s:o, s:i, s:i, s:i, s:b, s:s, s:o}", "date", date, "threads", threads, "base",
+                     side_json(&s->base, run->about_base), "new", side_json(&s->fresh, run->about_new), "only_base",
+                     run->only_base, "only_new", run->only_new, "long_names", run->long_names, "interrupted",
                      run->interrupted, "error", run->error, "cases", list);
 }
 
@@ -263,10 +329,12 @@ static int judge(const ab_run *run)
         fprintf(stderr, "gemmgrad ab: %s; what was measured until then is in the table\n", run->error);
     if (run->interrupted)
         fprintf(stderr, "gemmgrad ab: interrupted; what was measured until then is in the table\n");
-    if (slower > 0 || count_failed(run) > 0)
+    if (slower > 0 || count_failed(run, false, true) > 0)
         return GG_EXIT_FAILED;
     if (judged == 0 && noisy > 0)
         fprintf(stderr, "gemmgrad ab: every case is too noisy; a longer --time may help\n");
+    else if (judged == 0 && run->error[0] == '\0' && !run->interrupted)
+        fprintf(stderr, "gemmgrad ab: no case works in both programs\n");
     return run->error[0] != '\0' || run->interrupted || judged == 0 ? GG_EXIT_USAGE : GG_EXIT_DONE;
 }
 
@@ -276,12 +344,18 @@ static int measure(choices *chosen)
     const bool to_stdout = chosen->json != NULL && strcmp(chosen->json, "-") == 0;
     if (chosen->json != NULL && !to_stdout && gg_output_check("--json", chosen->json, true) != GG_OK)
         return gg_failure("ab");
+    gg_catch_interrupts();
     if (ab_prepare(&run) != GG_OK) {
         gg_failure("ab");
         ab_free(&run);
         return GG_EXIT_USAGE;
     }
-    gg_catch_interrupts();
+    if (chosen->list) {
+        for (int i = 0; i < run.count; i++)
+            printf("%s\n", run.cases[i].name);
+        ab_free(&run);
+        return GG_EXIT_DONE;
+    }
     ab_measure(&run);
     print_table(to_stdout ? stderr : stdout, &run);
     int code = judge(&run);

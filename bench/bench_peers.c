@@ -4,6 +4,19 @@
 
 #include <string.h>
 
+static gg_status ask_about(bench_peer *peer)
+{
+    const char *answer = NULL;
+    gg_status status = ab_child_ask(&peer->child, &answer, "names");
+    if (status == GG_OK)
+        status = ab_copy_answer(&peer->names, answer);
+    if (status == GG_OK)
+        status = ab_child_ask(&peer->child, &answer, "about");
+    if (status == GG_OK)
+        snprintf(peer->about, sizeof peer->about, "%s", answer);
+    return status;
+}
+
 gg_status bench_peer_start(bench_peer *peer, const char *name, const char *python, const char *folder, int threads)
 {
     *peer = (bench_peer){.name = name};
@@ -11,9 +24,7 @@ gg_status bench_peer_start(bench_peer *peer, const char *name, const char *pytho
     peer->side = (ab_side){.name = "--peer", .program = python, .script = peer->script};
     gg_status status = ab_child_start(&peer->child, &peer->side, threads);
     if (status == GG_OK)
-        status = ab_child_ask(&peer->child, peer->names, sizeof peer->names, "names");
-    if (status == GG_OK)
-        status = ab_child_ask(&peer->child, peer->about, sizeof peer->about, "about");
+        status = ask_about(peer);
     if (status != GG_OK)
         bench_peer_stop(peer);
     return status;
@@ -22,6 +33,8 @@ gg_status bench_peer_start(bench_peer *peer, const char *name, const char *pytho
 void bench_peer_stop(bench_peer *peer)
 {
     ab_child_stop(&peer->child);
+    gg_free(peer->names);
+    peer->names = NULL;
 }
 
 bool bench_peer_has(const bench_peer *peer, const char *name, char *own, size_t size)

@@ -4,7 +4,6 @@
 #define GEMMGRAD_BENCH_PEERS_H
 
 #include "ab_child.h"
-#include "serve.h"
 
 enum { BENCH_MOST_PEERS = 2 };
 
@@ -13,8 +12,8 @@ typedef struct bench_peer {
     char script[4096];
     ab_side side;
     ab_child child;
-    char names[BENCH_SERVE_BYTES]; /* of its cases */
-    char about[512];               /* its version and settings, as it tells them */
+    char *names;     /* of its cases */
+    char about[512]; /* its version and settings, as it tells them */
 } bench_peer;
 
 /* Start the script NAME_peers.py of `folder` in `python`. Errors: GG_ERR_IO. */

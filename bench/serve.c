@@ -65,11 +65,21 @@ static int list_all(gg_measured *cases, served *all, const bench_case *lines, in
     return listed;
 }
 
+static void describe(char *text, size_t size)
+{
+    gg_backend_info b;
+    if (gg_backend_describe(&b) == GG_OK)
+        snprintf(text, size, "gemmgrad %s, %s %s (%s), kernel %s, vectors %s, threads %d", gg_version(), b.blas,
+                 b.blas_version, b.threading, b.kernel_used, b.vector_isa, b.threads);
+    else
+        snprintf(text, size, "gemmgrad %s", gg_version());
+}
+
 int bench_serve(int threads)
 {
     int count;
     void *cases = NULL, *all = NULL;
-    char about[64];
+    char about[256];
     const bench_case *lines = bench_cases(&count);
     const size_t variants = (size_t)count_variants(lines, count);
     gg_status status = threads > 0 ? gg_set_threads(threads) : GG_OK;
@@ -78,7 +88,7 @@ int bench_serve(int threads)
     if (status == GG_OK)
         status = gg_alloc_zero(&all, variants * sizeof(served));
     if (status == GG_OK) {
-        snprintf(about, sizeof about, "gemmgrad %s", gg_version());
+        describe(about, sizeof about);
         const gg_measured_program program = {cases, list_all(cases, all, lines, count), about, gg_error_message};
         gg_measure_serve(&program);
     }

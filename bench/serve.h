@@ -6,7 +6,4 @@
 /* Answer until standard input ends; with `threads` threads, 0 for the default. Returns a gg_exit. */
 int bench_serve(int threads);
 
-/* Answers are at most this long: the names of all cases. */
-enum { BENCH_SERVE_BYTES = 1 << 16 };
-
 #endif

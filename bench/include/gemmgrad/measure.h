@@ -10,8 +10,8 @@
  *         return gg_measure_serve(&program);
  *     }
  *
- * Build it twice, from the old sources and from the new ones: `gemmgrad ab --base old --new new` measures the two in
- * turns (docs/benchmarking.md).
+ * Build it twice, from the old sources and from the new ones: `gemmgrad ab --base ./old --new ./new` measures the two
+ * in turns (docs/benchmarking.md).
  *
  * The requests, one line in, one line out; an answer begins with "ok" or "error":
  *
@@ -36,7 +36,8 @@ extern "C" {
 
 #define GG_MEASURE_HELLO "gemmgrad-serve 1"
 
-/* One case. Names are unique, have no blanks and at most 95 characters; parts are separated by '/'. */
+/* One case. Names are unique and separated into parts by '/'. One that is empty or has blanks is refused with its whole
+ * program; one of more than 95 characters is left out, which `gemmgrad ab` tells. */
 typedef struct gg_measured {
     const char *name;
     int (*open)(void *context, int again); /* get ready, and unless `again` check that run computes what it should;
@@ -139,6 +140,22 @@ static inline void gg_measure_take(const gg_measured_program *program, const gg_
         gg_measure_answer(program, gg_measure_warm_up(open, 1) < 0.0 ? -1.0 : gg_measure_seconds(open, count));
 }
 
+static inline void gg_measure_names(const gg_measured_program *program)
+{
+    for (int i = 0; i < program->count; i++) {
+        const char *name = program->cases[i].name;
+        if (name[0] == '\0' || strpbrk(name, " \t\r\n") != NULL) {
+            printf("error the name of case %d is empty or has blanks: '%.*s'\n", i + 1, (int)strcspn(name, "\r\n"),
+                   name);
+            return;
+        }
+    }
+    printf("ok");
+    for (int i = 0; i < program->count; i++)
+        printf(" %s", program->cases[i].name);
+    printf("\n");
+}
+
 static inline int gg_measure_serve(const gg_measured_program *program)
 {
     char line[256];
@@ -152,12 +169,9 @@ static inline int gg_measure_serve(const gg_measured_program *program)
             printf("ok " GG_MEASURE_HELLO "\n");
         else if (strcmp(line, "about") == 0)
             printf("ok %s\n", program->about);
-        else if (strcmp(line, "names") == 0) {
-            printf("ok");
-            for (int i = 0; i < program->count; i++)
-                printf(" %s", program->cases[i].name);
-            printf("\n");
-        } else if (strcmp(line, "open") == 0 || strcmp(line, "open-again") == 0)
+        else if (strcmp(line, "names") == 0)
+            gg_measure_names(program);
+        else if (strcmp(line, "open") == 0 || strcmp(line, "open-again") == 0)
             gg_measure_open(program, &open, rest, strcmp(line, "open-again") == 0);
         else if (strcmp(line, "take") == 0)
             gg_measure_take(program, open, rest);
