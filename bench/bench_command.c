@@ -310,7 +310,7 @@ static void drop_empty(bench_run *run)
 {
     int kept = 0;
     for (int i = 0; i < run->count; i++) {
-        if (run->results[i].status == GG_OK && run->results[i].series[0].count == 0)
+        if (run->results[i].status == GG_OK && !bench_result_measured(&run->results[i]))
             bench_result_free(&run->results[i]);
         else
             run->results[kept++] = run->results[i];
@@ -347,6 +347,14 @@ static gg_status visit_all(bench_run *run)
     gg_free(memory);
     drop_empty(run);
     return status;
+}
+
+static bool has_samples(const bench_run *run)
+{
+    for (int i = 0; i < run->count; i++)
+        if (bench_result_measured(&run->results[i]))
+            return true;
+    return false;
 }
 
 static int report(const bench_run *run, const choices *chosen)
@@ -401,6 +409,11 @@ static int measure_selected(bench_run *run, const choices *chosen)
     gg_catch_interrupts();
     if (gg_environment_measure(&run->machine) != GG_OK || visit_all(run) != GG_OK)
         return gg_failure("bench");
+    if (gg_interrupted() && !has_samples(run)) {
+        fprintf(stderr, "gemmgrad bench: interrupted before anything was measured%s\n",
+                chosen->json != NULL ? "; no file was written" : "");
+        return GG_EXIT_FAILED;
+    }
     return report(run, chosen);
 }
 

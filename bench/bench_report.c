@@ -189,7 +189,8 @@ static void print_summary(FILE *out, const summary *sum)
 static const bench_series *find_series(const bench_result *result, int variant, bool cold)
 {
     for (int i = 0; i < result->series_count; i++)
-        if (result->series[i].variant == variant && result->series[i].cold == cold)
+        if (result->series[i].variant == variant && result->series[i].cold == cold
+            && (result->series[i].count > 0 || result->status != GG_OK))
             return &result->series[i];
     return NULL;
 }

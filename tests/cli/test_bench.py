@@ -5,9 +5,11 @@ import json
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
+import time
 import unittest
 
 from program import ProgramTest, main
@@ -136,6 +138,35 @@ class Results(ProgramTest):
         self.assertEqual({entry["run_name"] for entry in report["benchmarks"]}, {PRODUCT})
         self.assertNotIn("ratio_raw", json.dumps(report["benchmarks"]))
         self.assertIn(PRODUCT, done.stderr)
+
+
+class Interrupts(ProgramTest):
+    def interrupted(self, after, *arguments):
+        """Seconds that the end took, and what was said."""
+        process = self.start_program("bench", "--filter", PRODUCT + "$", *arguments, "--json", "r.json")
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        _, said = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 1, said)
+        return time.monotonic() - start, said
+
+    def test_within_a_visit(self):
+        took, said = self.interrupted(12.0, "--no-raw", "--min-time", "60", "--repetitions", "300")
+        self.assertLess(took, 10.0)
+        self.assertIn("interrupted; what was measured", said)
+        report = self.read_json("r.json")
+        self.assertIs(report["context"]["interrupted"], True)
+        samples = [entry["real_time"] for entry in report["benchmarks"] if entry["run_type"] == "iteration"]
+        self.assertGreater(min(samples), 0.0)
+        self.assertIn(len(samples), range(1, 300))
+
+    def test_within_a_sample_that_is_the_first(self):
+        self.write("r.json", b"good")
+        took, said = self.interrupted(4.0, "--min-time", "3600", "--repetitions", "1")
+        self.assertLess(took, 30.0)
+        self.assertIn("interrupted before anything was measured", said)
+        self.assertEqual(self.read("r.json"), b"good")
 
 
 # A peer whose samples are what it is told.
