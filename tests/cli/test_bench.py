@@ -43,6 +43,13 @@ class Cases(ProgramTest):
     def test_a_filter_takes_names_of_variants(self):
         self.assertEqual(self.names("--filter", "32x256x256/packed$"), [PRODUCT + "/packed"])
 
+    def test_the_list_is_what_a_run_would_take(self):
+        names, quick = self.names(), self.names("--quick")
+        self.assertLess(set(quick), set(names))
+        self.assertIn(PRODUCT, quick)
+        self.assertNotIn("layers/conv/both/16x64x224x224x64x3x1", quick)
+        self.fails(2, ["'nothere'"], "bench", "--list", "--filter", "nothere")
+
 
 class Results(ProgramTest):
     def report(self, *arguments):
@@ -114,12 +121,13 @@ class Results(ProgramTest):
         self.assertEqual(checked, 3)
 
     def test_numbers_of_threads_and_cold_caches(self):
-        report = self.report("--threads", "1,2", "--cold", "--filter", PRODUCT + "$")
+        report = self.report("--threads", "2,1", "--cold", "--filter", PRODUCT + "$")
         names = {entry["run_name"]: entry["threads"] for entry in report["benchmarks"]}
         expected = {f"{PRODUCT}{raw}{cold}/threads:{threads}": threads for raw in ("", "/raw")
                     for cold in ("", "/cold") for threads in (1, 2)}
         self.assertEqual(names, expected)
         self.assertEqual([look["threads"] for look in report["context"]["ceilings"]], [1, 2])
+        self.assertEqual(report["context"]["threads"], 1)  # as of "1,2"
         for look in report["context"]["ceilings"]:
             self.assertEqual(len(look["fma_peak_gflops"]), 4)  # before, between the visits, after
             self.assertEqual(len(look["memory_gbps"]), 4)
