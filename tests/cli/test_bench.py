@@ -68,7 +68,7 @@ class Results(ProgramTest):
         for key in ("date", "host_name", "executable", "num_cpus", "mhz_per_cpu", "cpu_scaling_enabled", "caches",
                     "load_avg", "library_version", "library_build_type", "json_schema_version", "cpu", "blas",
                     "kernel_used", "threads", "fma_peak_gflops", "memory_gbps", "ceilings", "governor", "smt",
-                    "affinity", "huge_pages", "compiler", "flags", "commit", "environment"):
+                    "affinity", "huge_pages", "blas_library", "compiler", "flags", "commit", "environment"):
             self.assertIn(key, context)
         self.assertRegex(context["date"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$")
         names = {entry["run_name"] for entry in report["benchmarks"]}
@@ -116,6 +116,7 @@ class Results(ProgramTest):
             checked += 1
             self.assertEqual(entry["allocations"], 0.0, name)
             self.assertGreater(entry["peak_fraction"], 0.0)
+            self.assertEqual("disturbed" in entry, entry["peak_fraction"] > 1.05)
             if name + "/raw" in medians:
                 self.assertGreater(entry["ratio_raw"], 0.0)
         self.assertEqual(checked, 3)
