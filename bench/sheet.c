@@ -189,9 +189,9 @@ void gg_sheet_plot(FILE *script, const gg_sheet *sheet)
     if (grid->count == 0)
         return;
     fprintf(script,
-            "set origin %s,0\nset size %s,0.5\nset title '%" PRId64
-            " of the test set misread, each by what it is and as what it was read'\n",
-            both ? "0.39" : "0.01", both ? "0.6" : "0.98", sheet->misread);
+            "set origin %s,0\nset size %s,0.5\nset title '%" PRId64 " of %" PRId64
+            " misread in the test set: what each is, and as what it was read'\n",
+            both ? "0.39" : "0.01", both ? "0.6" : "0.98", (int64_t)grid->count, sheet->misread);
     for (int64_t i = 0; i < grid->count; i++)
         fprintf(script, "set label '%d as %d' at %g,%g center front font ',10' textcolor rgb '#303030'\n",
                 (int)sheet->truth[i], (int)sheet->guess[i],

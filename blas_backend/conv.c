@@ -59,6 +59,11 @@ static gg_status check_options(const char *function, gg_conv_pass pass, const gg
     return GG_OK;
 }
 
+static bool is_winograd(gg_conv_algorithm algorithm)
+{
+    return algorithm == GG_CONV_WINOGRAD_2 || algorithm == GG_CONV_WINOGRAD_4;
+}
+
 static gg_status choose(gg_conv_algorithm *chosen, const char *function, gg_conv_pass pass, const gg_conv_geometry *g,
                         const gg_conv_options *o)
 {
@@ -66,6 +71,9 @@ static gg_status choose(gg_conv_algorithm *chosen, const char *function, gg_conv
         *chosen = gg_conv_cheapest(g, pass, o->accuracy, gg_policy_threads());
         return GG_OK;
     }
+    if (o->accuracy == GG_CONV_EXACT && is_winograd(o->algorithm))
+        return gg_fail(GG_ERR_ARGUMENT, "%s: algorithm %s is not exact, as accuracy asks for", function,
+                       gg_conv_algorithm_name(o->algorithm));
     const gg_conv_method *method = gg_conv_method_of(o->algorithm);
     if (method == NULL || !method->fits(g, pass))
         return gg_fail(GG_ERR_ARGUMENT,
@@ -169,8 +177,10 @@ static gg_status begin(gg_conv_call *call, plan *p, const char *function, gg_con
         status = check_pointers(function, &p->g, arguments);
     if (status == GG_OK && p->g.batch > 0)
         status = check_workspace(function, p, call->workspace, workspace_floats);
-    call->g = p->g;
-    call->threads = gg_policy_threads();
+    if (status == GG_OK) {
+        call->g = p->g;
+        call->threads = gg_policy_threads();
+    }
     return status;
 }
 

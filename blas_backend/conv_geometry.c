@@ -57,17 +57,43 @@ static int64_t outputs(int64_t length, int64_t before, int64_t after, int64_t ke
     return room < 0 ? 0 : room / stride + 1;
 }
 
-/* a * b * c * d, or GG_ERR_OVERFLOW when no array can have so many floats. */
-static gg_status array_size(int64_t *out, const char *function, const char *name, const int64_t sizes[4])
+/* Arrays are kept this many times below what a size can count: those that the methods make of them, for each of many
+ * threads, are larger, but not as much. */
+enum { ROOM_FOR_METHODS = 1 << 16 };
+
+/* GG_ERR_OVERFLOW when no memory holds an array of these sizes and what methods make of it. */
+static gg_status check_array(const char *function, const char *name, const int64_t sizes[4])
 {
     int64_t product = 1;
     for (int i = 0; i < 4; i++)
-        if (__builtin_mul_overflow(product, sizes[i], &product) || !gg_fits_array(product))
+        if (__builtin_mul_overflow(product, sizes[i], &product) || product > GG_MOST_FLOATS / ROOM_FOR_METHODS)
             return gg_fail(GG_ERR_OVERFLOW, "%s: %s of %lld x %lld x %lld x %lld is more floats than any memory holds",
                            function, name, (long long)sizes[0], (long long)sizes[1], (long long)sizes[2],
                            (long long)sizes[3]);
-    *out = product;
     return GG_OK;
+}
+
+static gg_status check_arrays(const char *function, const gg_conv_geometry *g)
+{
+    const int64_t reach_y = g->dilation_y * (g->kernel_height - 1), reach_x = g->dilation_x * (g->kernel_width - 1);
+    const struct {
+        const char *name;
+        int64_t sizes[4];
+    } arrays[] = {
+        {"x", {g->batch, g->channels, g->height, g->width}},
+        {"y", {g->batch, g->filters, g->out_height, g->out_width}},
+        {"w", {g->filters, g->group_channels, g->kernel_height, g->kernel_width}},
+        {"a matrix of columns", {g->depth, g->groups, g->out_height, g->out_width}},
+        {"x with its padding",
+         {g->batch > 0 ? g->batch : 1, g->channels, g->height + g->pad_top + g->pad_bottom + reach_y,
+          g->width + g->pad_left + g->pad_right + reach_x}},
+        {"y with what the kernel reaches",
+         {g->batch > 0 ? g->batch : 1, g->filters, g->out_height + reach_y, g->out_width + reach_x}},
+    };
+    gg_status status = GG_OK;
+    for (size_t i = 0; i < sizeof arrays / sizeof *arrays && status == GG_OK; i++)
+        status = check_array(function, arrays[i].name, arrays[i].sizes);
+    return status;
 }
 
 /* What one product would take as a single size must fit the BLAS's. */
@@ -100,25 +126,16 @@ static gg_status derive(gg_conv_geometry *g, const char *function)
                        (long long)g->pad_bottom, (long long)g->pad_left, (long long)g->pad_right);
     g->group_channels = g->channels / g->groups;
     g->group_filters = g->filters / g->groups;
-    int64_t floats;
-    gg_status status =
-        array_size(&floats, function, "x", (const int64_t[]){g->batch, g->channels, g->height, g->width});
-    if (status == GG_OK)
-        status =
-            array_size(&floats, function, "y", (const int64_t[]){g->batch, g->filters, g->out_height, g->out_width});
-    if (status == GG_OK)
-        status = array_size(&floats, function, "w",
-                            (const int64_t[]){g->filters, g->group_channels, g->kernel_height, g->kernel_width});
-    if (status == GG_OK)
-        status =
-            array_size(&floats, function, "a matrix of columns",
-                       (const int64_t[]){g->channels, g->kernel_height, g->kernel_width, g->out_height * g->out_width});
+    if (__builtin_mul_overflow(g->kernel_height, g->kernel_width, &g->taps)
+        || __builtin_mul_overflow(g->group_channels, g->taps, &g->depth))
+        return gg_fail(GG_ERR_OVERFLOW, "%s: w of %lld x %lld x %lld x %lld is more floats than any memory holds",
+                       function, (long long)g->filters, (long long)g->group_channels, (long long)g->kernel_height,
+                       (long long)g->kernel_width);
+    const gg_status status = check_arrays(function, g);
     if (status != GG_OK)
         return status;
     g->plane = g->height * g->width;
     g->pixels = g->out_height * g->out_width;
-    g->taps = g->kernel_height * g->kernel_width;
-    g->depth = g->group_channels * g->taps;
     return check_product_sizes(function, g);
 }
 

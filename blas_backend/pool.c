@@ -40,6 +40,9 @@ static gg_status check_window(const char *function, int64_t height, int64_t widt
                        "%s: a kernel %lld x %lld does not fit an image %lld x %lld padded by %lld and %lld", function,
                        (long long)kh, (long long)kw, (long long)height, (long long)width,
                        (long long)(w->top + w->bottom), (long long)(w->left + w->right));
+    if (kh > INT32_MAX || kw > INT32_MAX || w->stride_height > INT32_MAX || w->stride_width > INT32_MAX)
+        return gg_fail(GG_ERR_OVERFLOW, "%s: kernel %lld x %lld, stride %lld x %lld, expected INT32_MAX at most",
+                       function, (long long)kh, (long long)kw, (long long)w->stride_height, (long long)w->stride_width);
     return GG_OK;
 }
 

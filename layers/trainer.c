@@ -83,7 +83,8 @@ static size_t line_up(size_t bytes)
     return (bytes + GG_ALIGNMENT - 1) / GG_ALIGNMENT * GG_ALIGNMENT;
 }
 
-/* [ x: rows x features floats | order: count int64 | labels: rows int32 ], each from a multiple of GG_ALIGNMENT. */
+/* [ x: rows x features floats | order: count int64 | labels: rows int32 | states ], each from a multiple of
+ * GG_ALIGNMENT. */
 static gg_status allocate_buffers(gg_trainer *trainer)
 {
     const gg_trainer_options *o = &trainer->options;
@@ -96,13 +97,16 @@ static gg_status allocate_buffers(gg_trainer *trainer)
         return status;
     /* count labels of 4 bytes exist in memory, so twice their bytes cannot overflow */
     const size_t x = line_up((size_t)bytes), order = line_up((size_t)o->train.count * sizeof(int64_t));
+    const size_t labels = line_up((size_t)rows * sizeof(int32_t));
+    trainer->state_floats = gg_model_state_floats(o->model);
     void *arena = NULL;
-    status = gg_alloc(&arena, x + order + (size_t)rows * sizeof(int32_t));
+    status = gg_alloc(&arena, x + order + labels + (size_t)trainer->state_floats * sizeof(float));
     if (status != GG_OK)
         return status;
     trainer->x = arena;
     trainer->order = (void *)((char *)arena + x);
     trainer->labels = (void *)((char *)arena + x + order);
+    trainer->states = (void *)((char *)arena + x + order + labels);
     return GG_OK;
 }
 
@@ -299,6 +303,18 @@ static gg_status stop(const gg_trainer *trainer, double loss, int64_t rows)
                    loss, epoch, step, layer != NULL ? layer : "unknown");
 }
 
+/* Running statistics move in the forward pass: a step that is refused must leave them as they were. A model planned
+ * anew with other states has none to keep. */
+static void keep_states(gg_trainer *trainer, bool back)
+{
+    gg_model *model = trainer->options.model;
+    if (trainer->state_floats == 0 || gg_model_state_floats(model) != trainer->state_floats)
+        return;
+    float *states = gg_model_states(model);
+    memcpy(back ? states : trainer->states, back ? trainer->states : states,
+           (size_t)trainer->state_floats * sizeof *states);
+}
+
 static gg_status train_batch(gg_trainer *trainer, int64_t rows, double *loss)
 {
     const gg_trainer_options *o = &trainer->options;
@@ -307,11 +323,15 @@ static gg_status train_batch(gg_trainer *trainer, int64_t rows, double *loss)
         status = gg_model_bind(o->model, o->input, trainer->x);
     if (status == GG_OK)
         status = gg_model_bind_labels(o->model, o->labels, trainer->labels);
-    if (status == GG_OK)
-        status = gg_model_forward(o->model, o->loss, GG_TRAIN);
     if (status != GG_OK)
         return status;
+    keep_states(trainer, false);
+    status = gg_model_forward(o->model, o->loss, GG_TRAIN);
     *loss = gg_model_loss(o->model);
+    if (status != GG_OK || !isfinite(*loss))
+        keep_states(trainer, true);
+    if (status != GG_OK)
+        return status;
     if (!isfinite(*loss))
         return stop(trainer, *loss, rows);
     status = gg_model_backward(o->model);

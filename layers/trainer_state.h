@@ -13,6 +13,8 @@ struct gg_trainer {
     float *x;       /* the present batch, gathered: batch x features */
     int64_t *order; /* the permutation of the training samples for epoch `order_epoch` */
     int32_t *labels;
+    float *states; /* the model's, as before the present step: state_floats of them */
+    int64_t state_floats;
     int64_t order_epoch; /* -1: none yet */
 
     gg_epoch_result *history; /* `epoch` entries of `history_room` */

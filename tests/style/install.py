@@ -2,7 +2,7 @@
 """An installation serves as the README says: the example compiles with what pkg-config tells and runs; so does a
 program that uses the backend alone, and one in C++; the installed program starts.
 
-install.py BUILD-FOLDER PREFIX LIBDIR
+install.py BUILD-FOLDER PREFIX LIBDIR COMPILER...
 """
 import os
 import pathlib
@@ -70,7 +70,7 @@ def main():
         for package in library.glob("pkgconfig/*.pc"):  # as if the folder were the root of the system
             text = package.read_text(encoding="utf-8")
             package.write_text(text.replace(f"prefix={prefix}", f"prefix={folder / 'root'}{prefix}"), encoding="utf-8")
-        compiler = os.environ.get("CC", "cc").split()
+        compiler = sys.argv[4:]  # the one that built: a static library wants its OpenMP runtime
         said = compile_and_run(compiler, root / "examples/first_network.c", "gemmgrad", folder, environment)
         assert "step 1000" in said, said
         backend = folder / "backend.c"

@@ -224,6 +224,35 @@ START_TEST(col2im_is_the_adjoint_of_im2col)
 }
 END_TEST
 
+/* What a query says with some threads is enough for fewer, and for fewer images. */
+START_TEST(a_workspace_is_enough_for_less)
+{
+    uint64_t state = 99;
+    for (int i = 0; i < SHAPES; i++) {
+        gg_conv_shape s = draw_shape(&state), part = s;
+        s.batch = 5;
+        for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++)
+            for (gg_conv_algorithm a = GG_CONV_AUTO; a < GG_CONV_ALGORITHM_COUNT; a++) {
+                if (a != GG_CONV_AUTO && !gg_conv_can(a, pass, &s))
+                    continue;
+                const gg_conv_options o = {.algorithm = a};
+                int64_t all, some;
+                ck_assert_int_eq(gg_set_threads(5), GG_OK);
+                ck_assert_int_eq(gg_conv_workspace(&all, pass, &s, &o), GG_OK);
+                for (int threads = 1; threads <= 5; threads++)
+                    for (part.batch = 1; part.batch <= 5; part.batch++) {
+                        ck_assert_int_eq(gg_set_threads(threads), GG_OK);
+                        ck_assert_int_eq(gg_conv_workspace(&some, pass, &part, &o), GG_OK);
+                        if (some > all)
+                            ck_abort_msg("%s, pass %d: %d threads and %lld images need %lld floats, 5 of both %lld, %s",
+                                         gg_conv_algorithm_name(a), (int)pass, threads, (long long)part.batch,
+                                         (long long)some, (long long)all, conv_case_name(&s));
+                    }
+            }
+    }
+}
+END_TEST
+
 /* A 3x3 layer that Winograd's algorithms are cheapest for. */
 static const gg_conv_shape three = {.batch = 4,
                                     .channels = 64,
@@ -282,6 +311,23 @@ START_TEST(wrong_shapes_are_refused)
     s.width = INT64_MAX;
     check_shape_fails(s, GG_ERR_OVERFLOW, "width");
     check_shape_fails(three, GG_ERR_ARGUMENT, "workspace has 16 floats");
+    s = (gg_conv_shape){.batch = 1,
+                        .channels = 1,
+                        .height = 1,
+                        .width = 1,
+                        .filters = 1,
+                        .kernel_height = 3,
+                        .kernel_width = 3,
+                        .pad_top = INT32_MAX,
+                        .pad_bottom = INT32_MAX,
+                        .pad_left = INT32_MAX,
+                        .pad_right = INT32_MAX,
+                        .dilation_y = INT32_MAX,
+                        .dilation_x = INT32_MAX};
+    check_shape_fails(s, GG_ERR_OVERFLOW, "with its padding"); /* one pixel from planes of 2^33 x 2^33 */
+    s.kernel_height = s.kernel_width = 1;
+    s.height = s.width = INT32_MAX, s.batch = 0;
+    check_shape_fails(s, GG_ERR_OVERFLOW, "more floats");
 }
 END_TEST
 
@@ -302,6 +348,9 @@ START_TEST(wrong_arguments_are_refused)
     support_assert_fails(
         gg_conv_choose(&chosen, GG_CONV_FORWARD, &three, &(gg_conv_options){.algorithm = (gg_conv_algorithm)99}),
         GG_ERR_ARGUMENT, "gg_conv_choose", "algorithm is 99");
+    support_assert_fails(gg_conv_choose(&chosen, GG_CONV_FORWARD, &three,
+                                        &(gg_conv_options){.algorithm = GG_CONV_WINOGRAD_4, .accuracy = GG_CONV_EXACT}),
+                         GG_ERR_ARGUMENT, "gg_conv_choose", "winograd4 is not exact");
     support_assert_fails(gg_conv_workspace(&floats, (gg_conv_pass)7, &three, NULL), GG_ERR_ARGUMENT,
                          "gg_conv_workspace", "pass is 7");
     support_assert_fails(gg_im2col(NULL, one, &three), GG_ERR_ARGUMENT, "gg_im2col", "col is NULL");
@@ -333,6 +382,7 @@ END_TEST
 
 static void add_tests(TCase *tests)
 {
+    tcase_add_test(tests, a_workspace_is_enough_for_less);
     tcase_add_test(tests, exact_mode_takes_no_winograd);
     tcase_add_test(tests, wrong_shapes_are_refused);
     tcase_add_test(tests, wrong_arguments_are_refused);

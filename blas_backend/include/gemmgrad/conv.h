@@ -10,12 +10,13 @@
  * height 1.
  *
  * Results must not overlap inputs or the workspace. Sizes of 0 for the batch do nothing (gradients of weights become 0
- * unless accumulated). NaN and infinity propagate; a Winograd algorithm spreads them over the tile that holds them, up
- * to 4 pixels further than the sum above does. All functions are thread-safe on different results and workspaces, use
- * up to gg_threads() threads and allocate nothing. The same shape, options, threads, BLAS and CPU give the same bits.
- * Errors, results untouched: GG_ERR_ARGUMENT (NULL, a negative size, an algorithm that cannot do this shape, a
- * workspace too small), GG_ERR_SHAPE (groups that do not divide, a kernel larger than the padded image),
- * GG_ERR_OVERFLOW.
+ * unless accumulated). NaN and infinity propagate, and some algorithms spread them further than the sum above:
+ * Winograd's over the tile that holds them, up to 4 pixels; shifted and depthwise to results whose taps see padding,
+ * which they multiply by 0 and do not leave out; im2col, tiled and pointwise not at all. All functions are thread-safe
+ * on different results and workspaces, use up to gg_threads() threads and allocate nothing. The same shape, options,
+ * threads, BLAS and CPU give the same bits. Errors, results untouched: GG_ERR_ARGUMENT (NULL, a negative size, an
+ * algorithm that cannot do this shape, a workspace too small), GG_ERR_SHAPE (groups that do not divide, a kernel larger
+ * than the padded image), GG_ERR_OVERFLOW.
  *
  * Sources: Chellapilla, Puri and Simard 2006 (im2col); Lavin and Gray 2016, Winograd 1980 (minimal filtering). */
 #ifndef GEMMGRAD_CONV_H
@@ -96,8 +97,8 @@ GG_API gg_status gg_conv_choose(gg_conv_algorithm *chosen, gg_conv_pass pass, co
 /* Whether an algorithm can do a pass of this shape; false for shapes that are wrong. */
 GG_API bool gg_conv_can(gg_conv_algorithm algorithm, gg_conv_pass pass, const gg_conv_shape *shape);
 
-/* Floats of workspace that a pass needs, aligned to GG_ALIGNMENT; enough for every smaller batch of the same shape as
- * well, as long as gg_threads() does not grow. */
+/* Floats of workspace that a pass needs, aligned to GG_ALIGNMENT; enough for every smaller batch of the same shape and
+ * fewer threads as well. */
 GG_API gg_status gg_conv_workspace(int64_t *floats, gg_conv_pass pass, const gg_conv_shape *shape,
                                    const gg_conv_options *options);
 

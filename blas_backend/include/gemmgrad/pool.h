@@ -39,7 +39,7 @@ GG_API gg_status gg_pool_output(int64_t *out_height, int64_t *out_width, int64_t
                                 const gg_pool_window *window);
 
 /* y = the largest of each window. index (planes x out_height x out_width, or NULL) receives where in its plane it
- * stood, row * width + column: the first one of several that are equal. */
+ * stood, row * width + column: the first one of several that are equal, the last one of several NaN. */
 GG_API gg_status gg_max_pool_forward(float *y, int32_t *index, const float *x, int64_t planes, int64_t height,
                                      int64_t width, const gg_pool_window *window);
 
