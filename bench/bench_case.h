@@ -71,6 +71,7 @@ struct bench_kind {
     bench_variant variants[BENCH_MOST_VARIANTS]; /* the first one without run ends the list */
     bool has_raw;                                /* open lists raw products, or there is: */
     gg_status (*raw)(bench_work *work);          /* the raw calls; NULL: the products listed */
+    bool may_save_operations;                    /* Winograd's algorithms do with fewer than flops says */
     bool chooses; /* the first variant leaves to the library which of the others to be: they stand on its row */
     bool (*has)(const bench_case *line, int variant);  /* NULL: every case has every variant */
     bool (*too_long)(const bench_case *line);          /* for --quick; NULL: never */

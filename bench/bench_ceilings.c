@@ -34,6 +34,11 @@ double bench_ceilings_peak(const bench_ceilings *ceilings)
     return highest(ceilings->fma_gflops, ceilings->looks);
 }
 
+bool bench_ceilings_exceeded(const bench_ceilings *ceilings, double gflops)
+{
+    return gflops > 1.05 * bench_ceilings_peak(ceilings);
+}
+
 double bench_ceilings_bandwidth(const bench_ceilings *ceilings)
 {
     return highest(ceilings->memory_gbps, ceilings->looks);

@@ -2,6 +2,8 @@
 #ifndef GEMMGRAD_BENCH_CEILINGS_H
 #define GEMMGRAD_BENCH_CEILINGS_H
 
+#include <stdbool.h>
+
 #include <jansson.h>
 
 enum { BENCH_MOST_LOOKS = 8 };
@@ -20,6 +22,9 @@ void bench_ceilings_note(bench_ceilings *ceilings, double fma_gflops, double mem
 /* The best of all looks, for whatever disturbs a ceiling only lowers it; NaN when none could be measured. */
 double bench_ceilings_peak(const bench_ceilings *ceilings);
 double bench_ceilings_bandwidth(const bench_ceilings *ceilings);
+
+/* Whether a rate of multiply-adds is more than 5 % above that peak: then the looks, or the rate, were disturbed. */
+bool bench_ceilings_exceeded(const bench_ceilings *ceilings, double gflops);
 
 /* The lowest FMA peak as a share of the highest: how far the machine drifted. */
 double bench_ceilings_steadiness(const bench_ceilings *ceilings);

@@ -108,6 +108,15 @@ static bool parse_suite(choices *out, const char *text)
     return false;
 }
 
+/* In rising order: what a file tells of its run must not depend on how the command line was written. */
+static void insert_threads(choices *out, int threads)
+{
+    int at = out->thread_counts++;
+    for (; at > 0 && out->threads[at - 1] > threads; at--)
+        out->threads[at] = out->threads[at - 1];
+    out->threads[at] = threads;
+}
+
 /* Numbers between commas, each once. */
 static bool parse_threads(choices *out, const char *text)
 {
@@ -128,7 +137,7 @@ static bool parse_threads(choices *out, const char *text)
             gg_usage_error("bench", "--threads '%s': at most %d numbers", text, BENCH_MOST_THREAD_COUNTS);
             return false;
         }
-        out->threads[out->thread_counts++] = (int)threads;
+        insert_threads(out, (int)threads);
     }
     return true;
 }
@@ -203,17 +212,32 @@ static bool variant_wanted(const choices *chosen, const bench_case *line, int va
     return bench_case_has(line, variant) && suite_matches(chosen, line) && name_matches(chosen, name);
 }
 
-static void list_names(const choices *chosen)
+/* By --quick. */
+static bool left_out(const choices *chosen, const bench_case *line)
 {
-    int count;
+    return chosen->quick && line->kind->too_long != NULL && line->kind->too_long(line);
+}
+
+static int no_case(const choices *chosen)
+{
+    return gg_usage_error("bench", "no case of suite %s matches --filter '%s'%s; --list prints all names",
+                          chosen->suite, chosen->filter_text != NULL ? chosen->filter_text : "",
+                          chosen->quick ? " and is short enough for --quick" : "");
+}
+
+static int list_names(const choices *chosen)
+{
+    int count, listed = 0;
     const bench_case *lines = bench_cases(&count);
     for (int i = 0; i < count; i++)
         for (int j = 0; j < bench_case_variants(&lines[i]); j++)
-            if (variant_wanted(chosen, &lines[i], j)) {
+            if (variant_wanted(chosen, &lines[i], j) && !left_out(chosen, &lines[i])) {
                 char name[BENCH_NAME_BYTES];
                 bench_case_name(name, &lines[i], lines[i].kind->variants[j].name);
                 puts(name);
+                listed++;
             }
+    return listed > 0 ? GG_EXIT_DONE : no_case(chosen);
 }
 
 static gg_status add_variants(bench_result *result, const choices *chosen, bool cold, const bench_settings *settings)
@@ -244,12 +268,6 @@ static gg_status add_result(bench_run *run, const choices *chosen, const bench_c
         status = add_variants(result, chosen, true, &run->settings);
     run->count += result->series_count > 0;
     return status;
-}
-
-/* By --quick. */
-static bool left_out(const choices *chosen, const bench_case *line)
-{
-    return chosen->quick && line->kind->too_long != NULL && line->kind->too_long(line);
 }
 
 static gg_status select_cases(bench_run *run, const choices *chosen)
@@ -310,7 +328,7 @@ static void drop_empty(bench_run *run)
 {
     int kept = 0;
     for (int i = 0; i < run->count; i++) {
-        if (run->results[i].status == GG_OK && run->results[i].series[0].count == 0)
+        if (run->results[i].status == GG_OK && !bench_result_measured(&run->results[i]))
             bench_result_free(&run->results[i]);
         else
             run->results[kept++] = run->results[i];
@@ -347,6 +365,14 @@ static gg_status visit_all(bench_run *run)
     gg_free(memory);
     drop_empty(run);
     return status;
+}
+
+static bool has_samples(const bench_run *run)
+{
+    for (int i = 0; i < run->count; i++)
+        if (bench_result_measured(&run->results[i]))
+            return true;
+    return false;
 }
 
 static int report(const bench_run *run, const choices *chosen)
@@ -395,12 +421,15 @@ static bench_settings settings_for(const choices *chosen)
 static int measure_selected(bench_run *run, const choices *chosen)
 {
     if (run->count == 0)
-        return gg_usage_error("bench", "no case of suite %s matches --filter '%s'%s; --list prints all names",
-                              chosen->suite, chosen->filter_text != NULL ? chosen->filter_text : "",
-                              chosen->quick ? " and is short enough for --quick" : "");
+        return no_case(chosen);
     gg_catch_interrupts();
     if (gg_environment_measure(&run->machine) != GG_OK || visit_all(run) != GG_OK)
         return gg_failure("bench");
+    if (gg_interrupted() && !has_samples(run)) {
+        fprintf(stderr, "gemmgrad bench: interrupted before anything was measured%s\n",
+                chosen->json != NULL ? "; no file was written" : "");
+        return GG_EXIT_FAILED;
+    }
     return report(run, chosen);
 }
 
@@ -455,7 +484,7 @@ int gg_command_bench(int argc, char **argv)
     if (code == GG_EXIT_DONE && chosen.help)
         fputs(USAGE, stdout);
     else if (code == GG_EXIT_DONE && chosen.list)
-        list_names(&chosen);
+        code = list_names(&chosen);
     else if (code == GG_EXIT_DONE && chosen.serve)
         code = bench_serve(chosen.threads[0]);
     else if (code == GG_EXIT_DONE)

@@ -61,9 +61,19 @@ static const char BUILD[] = "debug";
 
 /* Variables that change how fast the library, its BLAS or OpenMP runs. */
 static const char *const variables[] = {
-    "GEMMGRAD_ISA",           "GEMMGRAD_KEEP_BLAS_KERNEL", "GOMP_SPINCOUNT",       "MALLOC_MMAP_MAX_",
-    "MALLOC_TRIM_THRESHOLD_", "OMP_NUM_THREADS",           "OMP_PLACES",           "OMP_PROC_BIND",
-    "OMP_WAIT_POLICY",        "OPENBLAS_CORETYPE",         "OPENBLAS_NUM_THREADS", "OPENBLAS_THREAD_TIMEOUT",
+    "GEMMGRAD_ISA",
+    "GEMMGRAD_KEEP_BLAS_KERNEL",
+    "GOMP_SPINCOUNT",
+    "LD_PRELOAD",
+    "MALLOC_MMAP_MAX_",
+    "MALLOC_TRIM_THRESHOLD_",
+    "OMP_NUM_THREADS",
+    "OMP_PLACES",
+    "OMP_PROC_BIND",
+    "OMP_WAIT_POLICY",
+    "OPENBLAS_CORETYPE",
+    "OPENBLAS_NUM_THREADS",
+    "OPENBLAS_THREAD_TIMEOUT",
 };
 
 /* First line of a file; "" when it cannot be read. */
@@ -232,6 +242,7 @@ static int add_google_keys(json_t *context, const bench_run *run, const char *pr
 
 json_t *bench_context_json(const bench_run *run, const char *program)
 {
+    char library[256];
     json_t *context = json_object();
     int failed = context == NULL || add_google_keys(context, run, program);
     failed |= json_object_update_new(context, gg_environment_json(&run->machine));
@@ -239,6 +250,7 @@ json_t *bench_context_json(const bench_run *run, const char *program)
     failed |= json_object_set_new(context, "memory_gbps", gg_json_number(bench_ceilings_bandwidth(run->ceilings)));
     failed |= json_object_set_new(context, "ceilings", ceilings(run));
     failed |= add_fingerprint(context);
+    failed |= json_object_set_new(context, "blas_library", json_string(bench_raw_library(library, sizeof library)));
     failed |= json_object_set_new(context, "repetitions", json_integer(run->settings.repetitions));
     failed |= json_object_set_new(context, "min_time", json_real(run->settings.min_time));
     for (int i = 0; i < run->settings.peer_count; i++)

@@ -83,6 +83,8 @@ static json_t *new_counters(const place *at)
     int failed = set_counter(counters, "gflops", gflops);
     failed |= set_spread(counters, series);
     failed |= set_counter(counters, "peak_fraction", gflops / bench_ceilings_peak(at->result->ceilings));
+    if (bench_disturbed(at->result, series))
+        failed |= json_object_set_new(counters, "disturbed", json_true());
     failed |= set_counter(counters, "gbps", bench_gigabytes(at->result, series));
     failed |= set_counter(counters, "roofline_fraction", bench_roofline(at->result, series));
     failed |=

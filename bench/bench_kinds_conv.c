@@ -276,6 +276,7 @@ const bench_kind bench_conv = {
     .options = passes,
     .variants = VARIANTS,
     .has_raw = true,
+    .may_save_operations = true,
     .chooses = true,
     .has = has,
     .too_long = too_long,

@@ -404,6 +404,7 @@ const bench_kind bench_convnet = {
     .options = names,
     .variants = {{"", run_convnet}},
     .has_raw = true,
+    .may_save_operations = true,
     .flops = convnet_flops,
     .open = open_convnet,
     .check = check_convnet,

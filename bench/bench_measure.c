@@ -11,6 +11,7 @@
 #include "bench_check.h"
 #include "bench_cold.h"
 #include "bench_stats.h"
+#include "interrupt.h"
 #include "machine.h"
 
 /* The clock's own step and call stay below a thousandth of this. */
@@ -35,15 +36,30 @@ enum { ROUNDS_BETWEEN_RESTS = 7 };
 const bench_series *bench_result_raw(const bench_result *result, bool cold)
 {
     for (int i = 0; i < result->series_count; i++)
-        if (result->series[i].variant == BENCH_RAW && result->series[i].cold == cold)
+        if (result->series[i].variant == BENCH_RAW && result->series[i].cold == cold && result->series[i].count > 0)
             return &result->series[i];
     return NULL;
+}
+
+bool bench_result_measured(const bench_result *result)
+{
+    for (int i = 0; i < result->series_count; i++)
+        if (result->series[i].count > 0)
+            return true;
+    return false;
+}
+
+/* Over the rounds that both took part in: after an interrupt one may have a sample more. */
+static double ratio_of(const bench_series *above, const bench_series *below)
+{
+    const int rounds = above->count < below->count ? above->count : below->count;
+    return rounds > 0 ? bench_paired_ratio(above->real, below->real, rounds) : (double)NAN;
 }
 
 double bench_result_ratio(const bench_result *result, const bench_series *series)
 {
     const bench_series *raw = bench_result_raw(result, series->cold);
-    return raw != NULL ? bench_paired_ratio(raw->real, series->real, series->count) : NAN;
+    return raw != NULL ? ratio_of(raw, series) : NAN;
 }
 
 const bench_series *bench_result_alternative(double *ratio, const bench_result *result, bool cold)
@@ -60,8 +76,7 @@ const bench_series *bench_result_alternative(double *ratio, const bench_result *
         }
         if (strcmp(result->line->kind->variants[series->variant].name, result->label) == 0)
             continue; /* what was chosen, by its name */
-        const double here =
-            chosen != NULL ? bench_paired_ratio(series->real, chosen->real, chosen->count) : (double)NAN;
+        const double here = chosen != NULL ? ratio_of(series, chosen) : (double)NAN;
         if (here < *ratio || (best == NULL && isfinite(here))) {
             best = series;
             *ratio = here;
@@ -143,13 +158,18 @@ static gg_status run_once(bench_work *work, int variant)
     return GG_OK;
 }
 
-/* Seconds of so many repetitions; NaN when one failed. */
+/* Seconds of so many repetitions; NaN when one failed. An interrupt ends it early, and the seconds mean nothing: it is
+ * looked for in up to 256 places, since the look would cost the shortest repetitions some of their time. */
 static double time_repetitions(bench_work *work, int variant, int64_t iterations)
 {
+    const int64_t stretch = iterations / 256 + 1;
     gg_status status = GG_OK;
     const double start = gg_seconds_now();
-    for (int64_t i = 0; i < iterations && status == GG_OK; i++)
-        status = run_once(work, variant);
+    for (int64_t done = 0; done < iterations && !gg_interrupted() && status == GG_OK; done += stretch) {
+        const int64_t end = done + stretch < iterations ? done + stretch : iterations;
+        for (int64_t i = done; i < end && status == GG_OK; i++)
+            status = run_once(work, variant);
+    }
     const double end = gg_seconds_now();
     return status == GG_OK ? end - start : (double)NAN;
 }
@@ -176,7 +196,10 @@ static void take_from_peer(bench_series *series, int64_t iterations)
     if (series->peer_case[0] == '\0')
         return;
     rest_for(PEERS_REST);
-    if (bench_peer_take(series->peer, (long)iterations, &seconds) != GG_OK) {
+    const gg_status status = bench_peer_take(series->peer, (long)iterations, &seconds);
+    if (gg_interrupted())
+        return; /* the peer may have been interrupted as well */
+    if (status != GG_OK) {
         drop_peer(series);
         return;
     }
@@ -208,6 +231,8 @@ static void take_sample(bench_work *work, bench_series *series, int64_t warm_ite
     const double cpu = process_seconds();
     series->real[series->count] = time_repetitions(work, series->variant, iterations) / (double)iterations;
     series->cpu[series->count] = (process_seconds() - cpu) / (double)iterations;
+    if (gg_interrupted())
+        return;
     series->count++;
     series->allocations += gg_allocation_count() - allocations;
 }
@@ -249,7 +274,7 @@ static double warm_up(bench_work *work, int variant)
     double calm = start, fastest = INFINITY, now = start;
     long seen = preemptions();
     int64_t iterations = 1;
-    for (int runs = 0; runs < 2 || now - calm < WARM_UP; runs++) {
+    for (int runs = 0; (runs < 2 || now - calm < WARM_UP) && !gg_interrupted(); runs++) {
         const double seconds = time_repetitions(work, variant, iterations);
         fastest = fmin(fastest, seconds / (double)iterations);
         /* Past the clock's own step, for short ones. */
@@ -287,7 +312,7 @@ static gg_status take_rounds(bench_result *result, bench_work *work, int rounds,
 {
     const int burst = bench_raw_own_threads() ? ROUNDS_BETWEEN_RESTS : 1;
     int order[BENCH_MOST_SERIES];
-    for (int done = 0; done < rounds; done += burst) {
+    for (int done = 0; done < rounds && !gg_interrupted(); done += burst) {
         const int samples = rounds - done < burst ? rounds - done : burst;
         bench_random_order(random, order, result->series_count);
         for (int i = 0; i < result->series_count; i++) {
@@ -295,7 +320,7 @@ static gg_status take_rounds(bench_result *result, bench_work *work, int rounds,
             enter(series);
             if (burst > 1 && series->variant != BENCH_PEER)
                 (void)warm_up(work, series->variant);
-            for (int j = 0; j < samples; j++)
+            for (int j = 0; j < samples && !gg_interrupted(); j++)
                 take_sample(work, series, result->iterations);
             leave(series);
             if (series->count > 0 && isnan(series->real[series->count - 1]))
@@ -371,7 +396,7 @@ void bench_visit(bench_result *result, const bench_settings *settings, bench_ran
     memcpy(result->label, work.label, sizeof result->label);
     if (result->visits == 0)
         status = check_and_call(result, &work);
-    if (status == GG_OK) {
+    if (status == GG_OK && !gg_interrupted()) {
         open_peers(result);
         warm_up_all(result, &work, settings);
         status = take_rounds(result, &work, after - before, random);

@@ -57,7 +57,10 @@ typedef struct bench_result {
     char message[512];
 } bench_result;
 
-/* The series of raw calls, from warm or from cold caches, or NULL. */
+/* Whether there is any sample of it. */
+bool bench_result_measured(const bench_result *result);
+
+/* The series of raw calls, from warm or from cold caches, or NULL without samples of them. */
 const bench_series *bench_result_raw(const bench_result *result, bool cold);
 
 /* raw / series, the median over rounds: above 1 the series is the faster one. NaN without raw samples. */

@@ -1,8 +1,13 @@
 /* bench_raw.c - raw cblas_sgemm, found at run time. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* dladdr */
+#endif
 #include "bench_raw.h"
 
 #include <dlfcn.h>
 #include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 /* cblas.h in short; its enumerations are passed as int. */
@@ -54,6 +59,19 @@ bool bench_raw_start(int threads)
     if (set_openmp != NULL)
         set_openmp(threads);
     return raw.sgemm != NULL;
+}
+
+const char *bench_raw_library(char *name, size_t size)
+{
+    void *address;
+    Dl_info about;
+    memcpy(&address, &raw.sgemm, sizeof address);
+    const bool told = address != NULL && dladdr(address, &about) != 0 && about.dli_fname != NULL;
+    char *resolved = told ? realpath(about.dli_fname, NULL) : NULL;
+    const char *path = resolved != NULL ? resolved : told ? about.dli_fname : "";
+    snprintf(name, size, "%s", strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
+    free(resolved);
+    return name;
 }
 
 bool bench_raw_found(void)

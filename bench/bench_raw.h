@@ -6,6 +6,7 @@
 #define GEMMGRAD_BENCH_RAW_H
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* Row-major, dense: C (m x n) = op(A) op(B) in one call; or `count` such calls, the operands a fixed distance apart. */
@@ -22,6 +23,10 @@ typedef struct bench_sgemm {
 /* Find cblas_sgemm and its threads. false: not to be found (a BLAS linked statically). */
 bool bench_raw_start(int threads);
 bool bench_raw_found(void);
+
+/* The file that cblas_sgemm is in, links followed and without its folder, "libopenblasp-r0.3.21.so"; "" where the
+ * system does not tell. Written to name[size]. */
+const char *bench_raw_library(char *name, size_t size);
 
 /* Whether the BLAS has threads of its own beside OpenMP's: idle ones of either kind spin for a while and would
  * disturb the other, so the harness lets them come to rest in between. */

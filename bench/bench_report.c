@@ -38,6 +38,12 @@ double bench_allocations(const bench_result *result, const bench_series *series)
     return (double)series->allocations / ((double)series->count * (double)result->iterations);
 }
 
+bool bench_disturbed(const bench_result *result, const bench_series *series)
+{
+    return !result->line->kind->may_save_operations
+           && bench_ceilings_exceeded(result->ceilings, bench_gflops(result, series));
+}
+
 /* ---- numbers in columns ---- */
 
 static void print_time(FILE *out, double seconds)
@@ -108,7 +114,8 @@ static void print_row(FILE *out, int width, const bench_result *result, const be
     print_number(out, 5, 1, 100.0 * half_interval(series), "%");
     fprintf(out, " %3d", outliers(series));
     print_number(out, 8, 1, gflops, "");
-    print_number(out, 5, 1, 100.0 * gflops / bench_ceilings_peak(result->ceilings), "%");
+    print_number(out, 5, 1, 100.0 * gflops / bench_ceilings_peak(result->ceilings),
+                 bench_disturbed(result, series) ? "?" : "%");
     print_number(out, 7, 1, bench_gigabytes(result, series), "");
     print_number(out, 5, 0, 100.0 * bench_roofline(result, series), "%");
     print_number(out, 8, 1, raw != NULL ? bench_gflops(result, raw) : (double)NAN, "");
@@ -189,7 +196,8 @@ static void print_summary(FILE *out, const summary *sum)
 static const bench_series *find_series(const bench_result *result, int variant, bool cold)
 {
     for (int i = 0; i < result->series_count; i++)
-        if (result->series[i].variant == variant && result->series[i].cold == cold)
+        if (result->series[i].variant == variant && result->series[i].cold == cold
+            && (result->series[i].count > 0 || result->status != GG_OK))
             return &result->series[i];
     return NULL;
 }
@@ -267,8 +275,9 @@ void bench_report_print(FILE *out, const bench_run *run)
     fprintf(out,
             "\ntime: median of %d samples; +-: half its 95 %% interval (bootstrap); out: outliers among them (Tukey); "
             "peak:\n"
-            "share of the FMA peak; roof: share of what the roofline allows (above 100 %% from caches faster than\n"
-            "memory); raw: the cblas_sgemm or LAPACKE calls of the same shapes, in the same turns; ratio: raw / time;\n"
+            "share of the FMA peak (?: above 105 %%, so the row or the peak was disturbed); roof: share of what the\n"
+            "roofline allows (above 100 %% from caches faster than memory); raw: the cblas_sgemm or LAPACKE calls of "
+            "the same shapes, in the same turns; ratio: raw / time;\n"
             "allocs: for each repetition\n",
             run->settings.repetitions);
     for (int i = 0; i < run->settings.peer_count; i++)

@@ -22,6 +22,9 @@ typedef struct bench_run {
 double bench_gflops(const bench_result *result, const bench_series *series);
 double bench_gigabytes(const bench_result *result, const bench_series *series);
 
+/* Whether the rate is beyond what the FMA peak allows, for work that takes as many operations as it counts. */
+bool bench_disturbed(const bench_result *result, const bench_series *series);
+
 /* The least time that the ceilings allow, as a share of the median: the roofline. Above 1 where operands come from
  * caches that are faster than memory; NaN for what has neither operations nor bytes. */
 double bench_roofline(const bench_result *result, const bench_series *series);

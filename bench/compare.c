@@ -18,10 +18,14 @@ enum { LEAST_SAMPLES = 5 };
 /* ---- the machine ---- */
 
 const char *const bench_machine_keys[BENCH_MACHINE_KEYS] = {
-    "cpu", "features", "num_cpus", "blas", "blas_version", "kernel_used", "threads", "vector_isa", "library_build_type",
+    "cpu",        "features",   "num_cpus",           "blas",         "blas_version", "kernel_used",
+    "threads",    "vector_isa", "library_build_type", "blas_library", "governor",     "smt",
+    "huge_pages", "affinity",   "environment",
 };
 
-bool bench_same_machine(const bench_file *base, const bench_file *fresh, const char *key)
+const char *const bench_build_keys[BENCH_BUILD_KEYS] = {"compiler", "flags", "commit"};
+
+bool bench_same_context(const bench_file *base, const bench_file *fresh, const char *key)
 {
     const json_t *a = json_object_get(base->context, key), *b = json_object_get(fresh->context, key);
     return (a == NULL && b == NULL) || json_equal(a, b);

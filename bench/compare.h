@@ -71,10 +71,14 @@ bool bench_judged(const bench_comparison *row);
 const char *bench_verdict_name(bench_verdict verdict);
 
 /* The keys of the context that make figures incomparable when they differ. */
-enum { BENCH_MACHINE_KEYS = 9 };
+enum { BENCH_MACHINE_KEYS = 15 };
 extern const char *const bench_machine_keys[BENCH_MACHINE_KEYS];
 
+/* Those that a change may change: worth a note. */
+enum { BENCH_BUILD_KEYS = 3 };
+extern const char *const bench_build_keys[BENCH_BUILD_KEYS];
+
 /* Whether both files say the same about that key; a key that neither has is the same. */
-bool bench_same_machine(const bench_file *base, const bench_file *fresh, const char *key);
+bool bench_same_context(const bench_file *base, const bench_file *fresh, const char *key);
 
 #endif

@@ -28,7 +28,8 @@ static const char USAGE[] =
     "  --filter REGEX       only names that match this extended regular expression\n"
     "  --json FILE          all figures as JSON; - is standard output, and the table then goes to stderr\n"
     "  --markdown FILE      a table for a pull request; - likewise\n"
-    "  --any-machine        compare although CPU, BLAS, kernel, threads or build type differ\n"
+    "  --any-machine        compare although CPU, its settings, BLAS, kernel, threads, environment variables or\n"
+    "                       build type differ\n"
     "  --help               this text\n"
     "\n"
     "Exit codes: 0 nothing is slower, 1 something is, 2 no judgement: wrong usage, a file that cannot be read\n"
@@ -112,12 +113,12 @@ static int no_judgement(void)
 }
 
 /* Its beginning, with whatever could move the cursor escaped. */
-static void print_value(const bench_file *file, const char *key)
+static void print_value(const json_t *value)
 {
+    enum { SHOWN = 48 };
     char text[4096];
-    const json_t *value = json_object_get(file->context, key);
     const size_t size = value != NULL ? json_dumpb(value, text, sizeof text, JSON_ENCODE_ANY | JSON_ENSURE_ASCII) : 0;
-    const int shown = size < 48 ? (int)size : 48;
+    const int shown = size < SHOWN ? (int)size : SHOWN;
     if (size == 0)
         fputs("not told", stderr);
     else if (size > sizeof text) /* then not all of text was written */
@@ -126,22 +127,56 @@ static void print_value(const bench_file *file, const char *key)
         fprintf(stderr, "%.*s%s", shown, text, (size_t)shown < size ? "..." : "");
 }
 
+/* Of an object (the environment variables) only the members that differ. */
+static json_t *without(const json_t *value, const json_t *other)
+{
+    const char *name;
+    json_t *member, *rest = json_is_object(other) ? json_deep_copy(value) : NULL;
+    void *next;
+    json_object_foreach_safe(rest, next, name, member) if (json_equal(member, json_object_get(other, name)))
+        json_object_del(rest, name);
+    return rest;
+}
+
+static void print_difference(const char *key, const json_t *base, const json_t *fresh)
+{
+    json_t *base_rest = without(base, fresh), *fresh_rest = without(fresh, base);
+    fprintf(stderr, "  %s: base ", key);
+    print_value(base_rest != NULL ? base_rest : base);
+    fputs(", new ", stderr);
+    print_value(fresh_rest != NULL ? fresh_rest : fresh);
+    fputc('\n', stderr);
+    json_decref(base_rest);
+    json_decref(fresh_rest);
+}
+
 static int print_differences(const bench_file *base, const bench_file *fresh)
 {
     int differences = 0;
     for (int i = 0; i < BENCH_MACHINE_KEYS; i++) {
         const char *key = bench_machine_keys[i];
-        if (bench_same_machine(base, fresh, key))
+        if (bench_same_context(base, fresh, key))
             continue;
         if (differences++ == 0)
             fprintf(stderr, "gemmgrad compare: the files come from different machines or settings:\n");
-        fprintf(stderr, "  %s: base ", key);
-        print_value(base, key);
-        fputs(", new ", stderr);
-        print_value(fresh, key);
-        fputc('\n', stderr);
+        print_difference(key, json_object_get(base->context, key), json_object_get(fresh->context, key));
     }
     return differences;
+}
+
+/* What a change may change is no reason to refuse, but the reader should know. */
+static void note_builds(const bench_file *base, const bench_file *fresh)
+{
+    bool noted = false;
+    for (int i = 0; i < BENCH_BUILD_KEYS; i++) {
+        if (bench_same_context(base, fresh, bench_build_keys[i]))
+            continue;
+        if (!noted)
+            fprintf(stderr, "note: the programs were not built alike:\n");
+        noted = true;
+        print_difference(bench_build_keys[i], json_object_get(base->context, bench_build_keys[i]),
+                         json_object_get(fresh->context, bench_build_keys[i]));
+    }
 }
 
 static bool comparable(const choices *chosen, const bench_file *base, const bench_file *fresh)
@@ -213,8 +248,10 @@ static int compare(const choices *chosen)
         return no_judgement();
     int code = GG_EXIT_UNJUDGED;
     if (bench_file_read(&fresh, chosen->fresh) == GG_OK) {
-        if (comparable(chosen, &base, &fresh))
+        if (comparable(chosen, &base, &fresh)) {
+            note_builds(&base, &fresh);
             code = judge(chosen, &base, &fresh);
+        }
         bench_file_free(&fresh);
     } else {
         code = no_judgement();
@@ -231,6 +268,9 @@ int gg_command_compare(int argc, char **argv)
         fputs(USAGE, stdout);
     else if (code == GG_EXIT_DONE)
         code = compare(&chosen);
+    /* A verdict that nobody can read is none; main says what went wrong. */
+    if (fflush(stdout) != 0 || ferror(stdout))
+        code = GG_EXIT_UNJUDGED;
     if (chosen.filter_text != NULL)
         regfree(&chosen.filter);
     return code;

@@ -79,6 +79,18 @@ static void print_load(FILE *out, const bench_file *file, const char *side)
         fprintf(out, "NOT IDLE: others kept %.2f CPUs busy while %s was measured\n", load, side);
 }
 
+static void print_build(FILE *out, const bench_compare_report *r)
+{
+    const char *before = "not built alike: ";
+    for (int i = 0; i < BENCH_BUILD_KEYS; i++)
+        if (!bench_same_context(r->base, r->fresh, bench_build_keys[i])) {
+            fprintf(out, "%s%s", before, bench_build_keys[i]);
+            before = ", ";
+        }
+    if (before[0] == ',')
+        fputs(" differ\n", out);
+}
+
 static int severe_outliers(const bench_comparisons *all)
 {
     int rows = 0;
@@ -92,6 +104,7 @@ static int severe_outliers(const bench_comparisons *all)
 static void print_notes(FILE *out, const bench_compare_report *r)
 {
     const int severe = severe_outliers(r->all);
+    print_build(out, r);
     print_load(out, r->base, "base");
     print_load(out, r->fresh, "new");
     if (r->all->few_samples > 0)
@@ -278,7 +291,7 @@ static json_t *differences_json(const bench_compare_report *r)
 {
     json_t *list = json_array();
     for (int i = 0; i < BENCH_MACHINE_KEYS; i++)
-        if (!bench_same_machine(r->base, r->fresh, bench_machine_keys[i]))
+        if (!bench_same_context(r->base, r->fresh, bench_machine_keys[i]))
             json_array_append_new(list, json_string(bench_machine_keys[i]));
     return list;
 }

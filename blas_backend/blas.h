@@ -31,6 +31,15 @@ void gg_blas_start(gg_blas *blas, const gg_cpu *cpu, bool keep_kernel);
 void gg_blas_sgemm(float *c, int64_t ldc, const float *a, int64_t lda, const float *b, int64_t ldb, int64_t m,
                    int64_t n, int64_t k, bool transpose_a, bool transpose_b, float alpha, float beta);
 
+/* Its address, for whoever asks where it leads. */
+const void *gg_blas_door(void);
+
+/* The library that cblas_sgemm was found in, "libblas.so.3"; "" where the system does not tell. */
+const char *gg_blas_file(void);
+
+/* Whether the function `name`, which the program found at `address`, is of that library or of one it depends on. */
+bool gg_blas_file_has(const char *name, const void *address);
+
 /* What went through since the last reset, over all threads; exact while no product runs. */
 void gg_blas_counters(uint64_t *calls, uint64_t *multiply_adds);
 void gg_blas_counters_reset(void);

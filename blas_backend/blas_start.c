@@ -153,9 +153,33 @@ static void start_blis(gg_blas *blas)
     }
     if (bli_thread_set_num_threads != NULL)
         bli_thread_set_num_threads(1);
-    /* LAPACK may come from an OpenBLAS all the same (Debian's alternatives): no threads of its own either. */
-    if (openblas_get_parallel != NULL && openblas_get_parallel() == 1 && openblas_set_num_threads != NULL)
-        openblas_set_num_threads(1);
+}
+
+/* ISO C has no cast from a function pointer to an object pointer; POSIX says that they look the same. */
+static bool is_of_the_blas(const char *name, const void *function, size_t size)
+{
+    const void *address;
+    memcpy(&address, function, size);
+    return address != NULL && gg_blas_file_has(name, address);
+}
+
+static bool products_are_of_openblas(void)
+{
+    char *(*const function)(void) = openblas_get_config;
+    return is_of_the_blas("openblas_get_config", &function, sizeof function);
+}
+
+static bool products_are_of_blis(void)
+{
+    const char *(*const function)(void) = bli_info_get_version_str;
+    return is_of_the_blas("bli_info_get_version_str", &function, sizeof function);
+}
+
+/* Another BLAS took the place of the one that was linked (LD_PRELOAD), and its name is all that is known. */
+static void start_other(gg_blas *blas)
+{
+    if ((openblas_get_config != NULL || bli_info_get_version_str != NULL) && gg_blas_file()[0] != '\0')
+        blas->name = gg_blas_file();
 }
 
 void gg_blas_start(gg_blas *blas, const gg_cpu *cpu, bool keep_kernel)
@@ -166,9 +190,16 @@ void gg_blas_start(gg_blas *blas, const gg_cpu *cpu, bool keep_kernel)
                       .kernel_found = "unknown",
                       .kernel_used = "unknown"};
     note(blas, "this BLAS does not tell its kernel");
-    const bool on_blis = strcmp(GG_BLAS_KIND, "blis") == 0 && bli_info_get_version_str != NULL;
-    if (openblas_get_config != NULL && !on_blis)
+    const bool blis = products_are_of_blis(), on_blis = strcmp(GG_BLAS_KIND, "blis") == 0 && blis;
+    if (products_are_of_openblas() && !on_blis) {
         start_openblas(blas, cpu, keep_kernel);
-    else if (bli_info_get_version_str != NULL)
+        return;
+    }
+    if (blis)
         start_blis(blas);
+    else
+        start_other(blas);
+    /* LAPACK may come from an OpenBLAS all the same (Debian's alternatives): no threads of its own either. */
+    if (openblas_get_parallel != NULL && openblas_get_parallel() == 1 && openblas_set_num_threads != NULL)
+        openblas_set_num_threads(1);
 }

@@ -5,9 +5,11 @@ import json
 import os
 import pathlib
 import re
+import signal
 import statistics
 import subprocess
 import sys
+import time
 import unittest
 
 from program import ProgramTest, main
@@ -41,6 +43,13 @@ class Cases(ProgramTest):
     def test_a_filter_takes_names_of_variants(self):
         self.assertEqual(self.names("--filter", "32x256x256/packed$"), [PRODUCT + "/packed"])
 
+    def test_the_list_is_what_a_run_would_take(self):
+        names, quick = self.names(), self.names("--quick")
+        self.assertLess(set(quick), set(names))
+        self.assertIn(PRODUCT, quick)
+        self.assertNotIn("layers/conv/both/16x64x224x224x64x3x1", quick)
+        self.fails(2, ["'nothere'"], "bench", "--list", "--filter", "nothere")
+
 
 class Results(ProgramTest):
     def report(self, *arguments):
@@ -59,7 +68,7 @@ class Results(ProgramTest):
         for key in ("date", "host_name", "executable", "num_cpus", "mhz_per_cpu", "cpu_scaling_enabled", "caches",
                     "load_avg", "library_version", "library_build_type", "json_schema_version", "cpu", "blas",
                     "kernel_used", "threads", "fma_peak_gflops", "memory_gbps", "ceilings", "governor", "smt",
-                    "affinity", "huge_pages", "compiler", "flags", "commit", "environment"):
+                    "affinity", "huge_pages", "blas_library", "compiler", "flags", "commit", "environment"):
             self.assertIn(key, context)
         self.assertRegex(context["date"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d[+-]\d\d:\d\d$")
         names = {entry["run_name"] for entry in report["benchmarks"]}
@@ -107,17 +116,19 @@ class Results(ProgramTest):
             checked += 1
             self.assertEqual(entry["allocations"], 0.0, name)
             self.assertGreater(entry["peak_fraction"], 0.0)
+            self.assertEqual("disturbed" in entry, entry["peak_fraction"] > 1.05)
             if name + "/raw" in medians:
                 self.assertGreater(entry["ratio_raw"], 0.0)
         self.assertEqual(checked, 3)
 
     def test_numbers_of_threads_and_cold_caches(self):
-        report = self.report("--threads", "1,2", "--cold", "--filter", PRODUCT + "$")
+        report = self.report("--threads", "2,1", "--cold", "--filter", PRODUCT + "$")
         names = {entry["run_name"]: entry["threads"] for entry in report["benchmarks"]}
         expected = {f"{PRODUCT}{raw}{cold}/threads:{threads}": threads for raw in ("", "/raw")
                     for cold in ("", "/cold") for threads in (1, 2)}
         self.assertEqual(names, expected)
         self.assertEqual([look["threads"] for look in report["context"]["ceilings"]], [1, 2])
+        self.assertEqual(report["context"]["threads"], 1)  # as of "1,2"
         for look in report["context"]["ceilings"]:
             self.assertEqual(len(look["fma_peak_gflops"]), 4)  # before, between the visits, after
             self.assertEqual(len(look["memory_gbps"]), 4)
@@ -136,6 +147,35 @@ class Results(ProgramTest):
         self.assertEqual({entry["run_name"] for entry in report["benchmarks"]}, {PRODUCT})
         self.assertNotIn("ratio_raw", json.dumps(report["benchmarks"]))
         self.assertIn(PRODUCT, done.stderr)
+
+
+class Interrupts(ProgramTest):
+    def interrupted(self, after, *arguments):
+        """Seconds that the end took, and what was said."""
+        process = self.start_program("bench", "--filter", PRODUCT + "$", *arguments, "--json", "r.json")
+        time.sleep(after)
+        process.send_signal(signal.SIGINT)
+        start = time.monotonic()
+        _, said = process.communicate(timeout=100)
+        self.assertEqual(process.returncode, 1, said)
+        return time.monotonic() - start, said
+
+    def test_within_a_visit(self):
+        took, said = self.interrupted(12.0, "--no-raw", "--min-time", "60", "--repetitions", "300")
+        self.assertLess(took, 10.0)
+        self.assertIn("interrupted; what was measured", said)
+        report = self.read_json("r.json")
+        self.assertIs(report["context"]["interrupted"], True)
+        samples = [entry["real_time"] for entry in report["benchmarks"] if entry["run_type"] == "iteration"]
+        self.assertGreater(min(samples), 0.0)
+        self.assertIn(len(samples), range(1, 300))
+
+    def test_within_a_sample_that_is_the_first(self):
+        self.write("r.json", b"good")
+        took, said = self.interrupted(4.0, "--min-time", "3600", "--repetitions", "1")
+        self.assertLess(took, 30.0)
+        self.assertIn("interrupted before anything was measured", said)
+        self.assertEqual(self.read("r.json"), b"good")
 
 
 # A peer whose samples are what it is told.

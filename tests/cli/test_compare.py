@@ -196,6 +196,32 @@ class Machines(CompareTest):
         self.assertIn("as --any-machine says", done.stderr)
         self.assertEqual(self.read_json("c.json")["machine_differences"], list(MACHINE))
 
+    def test_settings_of_the_machine(self):
+        settings = {"blas_library": "libblas.so", "governor": "performance", "smt": "on", "huge_pages": "always",
+                    "affinity": "0-1", "environment": {"OMP_NUM_THREADS": "2", "LD_PRELOAD": "x" * 40}}
+        self.results("a.json", self.cases, dict(MACHINE, **settings, foreign_cpus=0.1, load_avg=[1.0, 1.0, 1.0]))
+        self.results("b.json", self.cases, dict(MACHINE, **settings, foreign_cpus=0.2, load_avg=[0.0, 0.0, 0.0]))
+        self.succeeds("compare", "a.json", "b.json")
+        for key in settings:
+            other = dict(settings[key], OMP_NUM_THREADS="1") if key == "environment" else "other"
+            self.results("b.json", self.cases, dict(MACHINE, **dict(settings, **{key: other})))
+            done = self.fails(2, [f"  {key}: base "], "compare", "a.json", "b.json")
+            self.assertEqual(done.stderr.count(": base "), 1)
+            self.succeeds("compare", "a.json", "b.json", "--any-machine")
+        words = ['environment: base {"OMP_NUM_THREADS": "2"}, new {"OMP_NUM_THREADS": "1"}']
+        other = dict(settings["environment"], OMP_NUM_THREADS="1")
+        self.results("b.json", self.cases, dict(MACHINE, **dict(settings, environment=other)))
+        self.fails(2, words, "compare", "a.json", "b.json")
+
+    def test_what_a_change_may_change_is_noted(self):
+        build = {"compiler": "gcc 12", "flags": "-O2", "commit": "abc"}
+        self.results("a.json", self.cases, dict(MACHINE, **build))
+        self.assertNotIn("alike", self.succeeds("compare", "a.json", "a.json").stderr)
+        self.results("b.json", self.cases, dict(MACHINE, **dict(build, flags="-O3", commit="def")))
+        done = self.succeeds("compare", "a.json", "b.json", "--markdown", "c.md")
+        self.assertIn("not built alike:\n  flags: base \"-O2\", new \"-O3\"\n  commit: base", done.stderr)
+        self.assertIn("not built alike: flags, commit differ\n", self.read("c.md").decode())
+
     def test_what_neither_tells_is_the_same(self):
         self.results("a.json", self.cases, {"num_cpus": 2, "library_build_type": "release", "mhz_per_cpu": 3000})
         self.results("b.json", self.cases, {"num_cpus": 2, "library_build_type": "release", "mhz_per_cpu": 3100})
@@ -299,6 +325,8 @@ class Outputs(CompareTest):
         if os.path.exists("/dev/full"):
             for option in ("--json", "--markdown"):
                 self.fails(2, ["/dev/full"], "compare", "good.json", "good.json", option, "/dev/full")
+            with open("/dev/full", "w", encoding="ascii") as full:
+                self.fails(2, ["standard output"], "compare", "good.json", "good.json", stdout=full)
 
 
 if __name__ == "__main__":

@@ -104,6 +104,24 @@ START_TEST(finds_out_where_it_is)
 }
 END_TEST
 
+/* A BLAS before the one that was linked: the name is that of its file, and no kernel of the other is claimed. */
+START_TEST(a_preloaded_blas_is_named)
+{
+    const char *path = getenv("BACKEND_PRELOAD");
+    probe("describe");
+    if (path == NULL || !is_openblas())
+        return;
+    setenv("LD_PRELOAD", path, 1);
+    probe("describe multiply");
+    unsetenv("LD_PRELOAD");
+    expect("blas", 0, strrchr(path, '/') + 1);
+    expect("blas_version", 0, "unknown");
+    expect("kernel_found", 0, "unknown");
+    expect("kernel_used", 0, "unknown");
+    expect("wrong", 0, "0");
+}
+END_TEST
+
 /* A kernel that was not repaired is the one that was found; one that was is another. */
 START_TEST(kernel_note_is_true)
 {
@@ -299,6 +317,7 @@ static void add_tests(TCase *tests)
     tcase_add_checked_fixture(tests, forget_environment, NULL);
     tcase_add_test(tests, version_is_that_of_the_headers);
     tcase_add_test(tests, finds_out_where_it_is);
+    tcase_add_test(tests, a_preloaded_blas_is_named);
     tcase_add_test(tests, kernel_note_is_true);
     tcase_add_test(tests, vector_set_can_be_lowered);
     tcase_add_test(tests, kernel_can_be_kept);

@@ -48,9 +48,9 @@ GG_API gg_status gg_set_threads(int threads);
 typedef enum gg_isa { GG_ISA_BASELINE = 0, GG_ISA_AVX2 = 1, GG_ISA_AVX512 = 2 } gg_isa;
 
 typedef struct gg_backend_info {
-    const char *cpu;          /* brand string */
-    const char *features;     /* space separated: "sse2 avx2 fma avx512f ..." */
-    const char *blas;         /* "OpenBLAS", "BLIS", "reference or unknown BLAS" */
+    const char *cpu;      /* brand string */
+    const char *features; /* space separated: "sse2 avx2 fma avx512f ..." */
+    const char *blas;     /* "OpenBLAS", "BLIS", "reference or unknown BLAS"; the file's name where it was preloaded */
     const char *blas_version; /* "0.3.21", or "unknown" */
     const char *threading;    /* of the BLAS: "openmp", "pthreads", "serial", "unknown" */
     const char *kernel_found; /* core name as the BLAS chose it, e.g. "Haswell"; "unknown" where it does not tell */
