@@ -5,6 +5,7 @@
 #include "bench_raw.h"
 
 #include <dlfcn.h>
+#include <limits.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -63,14 +64,15 @@ bool bench_raw_start(int threads)
 
 const char *bench_raw_library(char *name, size_t size)
 {
+    char resolved[PATH_MAX];
     void *address;
     Dl_info about;
     memcpy(&address, &raw.sgemm, sizeof address);
     const bool told = address != NULL && dladdr(address, &about) != 0 && about.dli_fname != NULL;
-    char *resolved = told ? realpath(about.dli_fname, NULL) : NULL;
-    const char *path = resolved != NULL ? resolved : told ? about.dli_fname : "";
+    const char *path = told ? about.dli_fname : "";
+    if (told && realpath(about.dli_fname, resolved) != NULL)
+        path = resolved;
     snprintf(name, size, "%s", strrchr(path, '/') != NULL ? strrchr(path, '/') + 1 : path);
-    free(resolved);
     return name;
 }
 
