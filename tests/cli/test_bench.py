@@ -161,7 +161,10 @@ class Interrupts(ProgramTest):
         return time.monotonic() - start, said
 
     def test_within_a_visit(self):
-        took, said = self.interrupted(12.0, "--no-raw", "--min-time", "300", "--repetitions", "15000")
+        for after in (6.0, 20.0, 60.0):  # a busy machine is late with its first sample
+            took, said = self.interrupted(after, "--no-raw", "--min-time", "300", "--repetitions", "15000")
+            if "before anything" not in said:
+                break
         self.assertLess(took, 40.0)
         self.assertIn("interrupted; what was measured", said)
         report = self.read_json("r.json")
