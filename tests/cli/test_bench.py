@@ -161,14 +161,17 @@ class Interrupts(ProgramTest):
         return time.monotonic() - start, said
 
     def test_within_a_visit(self):
-        took, said = self.interrupted(12.0, "--no-raw", "--min-time", "60", "--repetitions", "300")
-        self.assertLess(took, 10.0)
+        for after in (6.0, 20.0, 60.0):  # a busy machine is late with its first sample
+            took, said = self.interrupted(after, "--no-raw", "--min-time", "300", "--repetitions", "15000")
+            if "before anything" not in said:
+                break
+        self.assertLess(took, 40.0)
         self.assertIn("interrupted; what was measured", said)
         report = self.read_json("r.json")
         self.assertIs(report["context"]["interrupted"], True)
         samples = [entry["real_time"] for entry in report["benchmarks"] if entry["run_type"] == "iteration"]
         self.assertGreater(min(samples), 0.0)
-        self.assertIn(len(samples), range(1, 300))
+        self.assertIn(len(samples), range(1, 15000))
 
     def test_within_a_sample_that_is_the_first(self):
         self.write("r.json", b"good")
