@@ -171,7 +171,7 @@ class Images(ProgramTest):
         self.assertIn("$filters using 1:2:3:4:5 with rgbimage", words)
         self.assertIn("$mistakes using 1:2:3:4:5 with rgbimage", words)
         self.assertEqual(words.count("set label '"), 24)
-        self.assertIn("of the test set misread", words)
+        self.assertIn("misread in the test set", words)
         self.train("mnist-mlp", "--epochs", 1, "--lr", 1e-6, "--plot", "p.png", env=env)
         self.assertNotIn("$filters using", self.read("script").decode())
 
