@@ -158,11 +158,13 @@ static gg_status run_once(bench_work *work, int variant)
     return GG_OK;
 }
 
-/* Seconds of so many repetitions; NaN when one failed. An interrupt ends it early, and the seconds mean nothing: it is
- * looked for in up to 256 places, since the look would cost the shortest repetitions some of their time. */
+/* Repetitions at most between two looks for an interrupt: of the shortest, 10 us; the look takes a nanosecond. */
+enum { LOOKS = 256, MOST_UNSEEN = 1024 };
+
+/* Seconds of so many repetitions; NaN when one failed. An interrupt ends it early, and the seconds mean nothing. */
 static double time_repetitions(bench_work *work, int variant, int64_t iterations)
 {
-    const int64_t stretch = iterations / 256 + 1;
+    const int64_t stretch = iterations < LOOKS * MOST_UNSEEN ? iterations / LOOKS + 1 : MOST_UNSEEN;
     gg_status status = GG_OK;
     const double start = gg_seconds_now();
     for (int64_t done = 0; done < iterations && !gg_interrupted() && status == GG_OK; done += stretch) {
