@@ -59,11 +59,6 @@ static gg_status check_options(const char *function, gg_conv_pass pass, const gg
     return GG_OK;
 }
 
-static bool is_winograd(gg_conv_algorithm algorithm)
-{
-    return algorithm == GG_CONV_WINOGRAD_2 || algorithm == GG_CONV_WINOGRAD_4;
-}
-
 static gg_status choose(gg_conv_algorithm *chosen, const char *function, gg_conv_pass pass, const gg_conv_geometry *g,
                         const gg_conv_options *o)
 {
@@ -71,7 +66,7 @@ static gg_status choose(gg_conv_algorithm *chosen, const char *function, gg_conv
         *chosen = gg_conv_cheapest(g, pass, o->accuracy, gg_policy_threads());
         return GG_OK;
     }
-    if (o->accuracy == GG_CONV_EXACT && is_winograd(o->algorithm))
+    if (o->accuracy == GG_CONV_EXACT && !gg_conv_is_exact(o->algorithm))
         return gg_fail(GG_ERR_ARGUMENT, "%s: algorithm %s is not exact, as accuracy asks for", function,
                        gg_conv_algorithm_name(o->algorithm));
     const gg_conv_method *method = gg_conv_method_of(o->algorithm);

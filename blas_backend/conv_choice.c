@@ -8,15 +8,10 @@
 /* Floats of a matrix of columns that a choice of im2col, which is seldom the fastest, may ask for: 16 MB. */
 enum { MOST_COLUMNS = 4000000 };
 
-static bool is_exact(gg_conv_algorithm algorithm)
-{
-    return algorithm != GG_CONV_WINOGRAD_2 && algorithm != GG_CONV_WINOGRAD_4;
-}
-
 /* Whether a method may be chosen, whatever the batch: the workspace for a batch is then enough for a smaller one. */
 static bool is_candidate(gg_conv_algorithm a, const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy)
 {
-    if (accuracy == GG_CONV_EXACT && !is_exact(a))
+    if (accuracy == GG_CONV_EXACT && !gg_conv_is_exact(a))
         return false;
     if (a == GG_CONV_IM2COL && g->depth * g->pixels > MOST_COLUMNS && gg_conv_tiled.fits(g, pass))
         return false;

@@ -75,6 +75,12 @@ static inline bool gg_conv_has_finish(const gg_conv_call *call)
 /* W^T of all groups, [group][depth][filters of the group], by all threads. */
 void gg_conv_transpose_weights(float *transposed, const gg_conv_call *call);
 
+/* Whether its errors are those of a sum of products. */
+static inline bool gg_conv_is_exact(gg_conv_algorithm algorithm)
+{
+    return algorithm != GG_CONV_WINOGRAD_2 && algorithm != GG_CONV_WINOGRAD_4;
+}
+
 /* Floats rounded up to whole cache lines, so that parts of a workspace do not share one. */
 static inline int64_t gg_conv_lines(int64_t floats)
 {
