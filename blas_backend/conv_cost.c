@@ -2,8 +2,8 @@
  *
  * The nanoseconds were fitted (least squares of the relative error, none negative) to 171 shapes, each pass and method
  * measured in turns on Intel's Emerald Rapids with 2 threads and OpenBLAS's Cooperlake kernels: layers of ResNet-50,
- * VGG-16 and MobileNet, and others drawn at random. The method with the least estimate is within 10 % of the fastest in
- * 95 % of the layers' passes, 92 % of all, and costs 3 % in the mean. `gemmgrad bench --filter conv` shows where it is
+ * VGG-16 and MobileNet, and others drawn at random. Measured again, the method with the least estimate was within
+ * 10 % of the fastest in 94 % of the layers' passes. `gemmgrad bench --filter conv` shows where it is
  * wrong. */
 #include <math.h>
 
