@@ -260,13 +260,14 @@ const bench_kind bench_sum_rows = {
 
 /* ---- one pass of an optimiser; size = weights; option = gg_optimizer_kind ---- */
 
-static const char *const optimizers[] = {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", NULL};
+static const char *const optimizers[] = {"sgd",  "momentum", "nesterov", "adagrad", "rmsprop",
+                                         "adam", "adamw",    "lion",     NULL};
 
 /* Weights and states are read and written, gradients read. */
 static double optimizer_bytes(const bench_case *line)
 {
     static const double states[] = {[GG_SGD] = 0,     [GG_MOMENTUM] = 1, [GG_NESTEROV] = 1, [GG_ADAGRAD] = 1,
-                                    [GG_RMSPROP] = 1, [GG_ADAM] = 2,     [GG_ADAMW] = 2};
+                                    [GG_RMSPROP] = 1, [GG_ADAM] = 2,     [GG_ADAMW] = 2,    [GG_LION] = 1};
     return 4.0 * (3.0 + 2.0 * states[line->option]) * (double)line->size[0];
 }
 
@@ -295,7 +296,8 @@ static gg_status run_optimizer(bench_work *work)
     case GG_RMSPROP: return gg_update_rmsprop(w, s, g, n, lr, 0.99f, 1e-8f, 0.0f, 1.0f);
     case GG_ADAM: return gg_update_adam(w, s, v, g, n, lr, 0.9f, 0.999f, 1e-8f, 0.0f, 1.0f, work->step);
     case GG_ADAMW: return gg_update_adamw(w, s, v, g, n, lr, 0.9f, 0.999f, 1e-8f, 0.01f, 1.0f, work->step);
-    case GG_OPTIMIZER_COUNT: break;
+    case GG_LION: return gg_update_lion(w, s, g, n, lr, 0.9f, 0.99f, 0.01f, 1.0f);
+    default: break;
     }
     return gg_fail(GG_ERR_INTERNAL, "bench: optimiser %d has no case", work->line->option);
 }
@@ -321,7 +323,8 @@ static void reference_step(const bench_work *work, chunk *c, int64_t n)
                        1.0, work->step, decoupled);
         break;
     }
-    case GG_OPTIMIZER_COUNT: break;
+    case GG_LION: reference_lion(c->w, c->s, c->scale, c->g, n, lr, beta1, (double)0.99f, (double)0.01f, 1.0); break;
+    default: break;
     }
 }
 

@@ -13,7 +13,7 @@
 /* Weights that outweigh the 10 us of waking a thread; borders on cache lines. */
 enum { GRAIN = 32768, LINE = 16 };
 
-typedef enum rule { SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM } rule;
+typedef enum rule { SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM, LION } rule;
 
 typedef struct step_job {
     rule rule;
@@ -22,6 +22,7 @@ typedef struct step_job {
     float lr, weight_decay, grad_scale;
     float momentum, rho, epsilon;
     const gg_adam_factors *adam;
+    const gg_lion_factors *lion;
 } step_job;
 
 static void run_step(void *context, int64_t begin, int64_t end)
@@ -39,6 +40,7 @@ static void run_step(void *context, int64_t begin, int64_t end)
     case ADAGRAD: k->adagrad(w, s, g, n, j->lr, j->epsilon, j->weight_decay, j->grad_scale); break;
     case RMSPROP: k->rmsprop(w, s, g, n, j->lr, j->rho, j->epsilon, j->weight_decay, j->grad_scale); break;
     case ADAM: k->adam(w, s, j->second + begin, g, n, j->adam); break;
+    case LION: k->lion(w, s, g, n, j->lion); break;
     }
 }
 
@@ -132,13 +134,21 @@ typedef struct adam_call {
     int64_t step;
 } adam_call;
 
+static gg_status check_betas(const char *function, float beta1, float beta2)
+{
+    if (beta1 >= 0.0f && beta1 < 1.0f && beta2 >= 0.0f && beta2 < 1.0f)
+        return GG_OK;
+    return gg_fail(GG_ERR_ARGUMENT, "%s: beta1 = %g, beta2 = %g, expected 0 <= beta < 1", function, (double)beta1,
+                   (double)beta2);
+}
+
 static gg_status check_adam(const char *function, const adam_call *c)
 {
     if (!gg_fits_array(c->n) || (c->n > 0 && (c->w == NULL || c->m == NULL || c->v == NULL || c->g == NULL)))
         return gg_fail_array(function, c->n, GG_ARGUMENTS({"w", c->w}, {"m", c->m}, {"v", c->v}, {"g", c->g}));
-    if (!(c->beta1 >= 0.0f && c->beta1 < 1.0f && c->beta2 >= 0.0f && c->beta2 < 1.0f))
-        return gg_fail(GG_ERR_ARGUMENT, "%s: beta1 = %g, beta2 = %g, expected 0 <= beta < 1", function,
-                       (double)c->beta1, (double)c->beta2);
+    const gg_status status = check_betas(function, c->beta1, c->beta2);
+    if (status != GG_OK)
+        return status;
     if (c->step < 1)
         return gg_fail(GG_ERR_ARGUMENT, "%s: step is %lld, expected 1 or more", function, (long long)c->step);
     return GG_OK;
@@ -180,4 +190,25 @@ gg_status gg_update_adamw(float *w, float *m, float *v, const float *g, int64_t 
 {
     const adam_call call = {w, m, v, g, n, lr, beta1, beta2, epsilon, weight_decay, grad_scale, step};
     return run_adam("gg_update_adamw", &call, true);
+}
+
+gg_status gg_update_lion(float *w, float *m, const float *g, int64_t n, float lr, float beta1, float beta2,
+                         float weight_decay, float grad_scale)
+{
+    if (!gg_fits_array(n) || (n > 0 && (w == NULL || m == NULL || g == NULL)))
+        return gg_fail_array("gg_update_lion", n, GG_ARGUMENTS({"w", w}, {"m", m}, {"g", g}));
+    const gg_status status = check_betas("gg_update_lion", beta1, beta2);
+    if (status != GG_OK)
+        return status;
+    const gg_lion_factors factors = {
+        .lr = lr,
+        .keep = (float)(1.0 - (double)lr * (double)weight_decay),
+        .grad_scale = grad_scale,
+        .beta1 = beta1,
+        .rest1 = 1.0f - beta1,
+        .beta2 = beta2,
+        .rest2 = 1.0f - beta2,
+    };
+    step_job job = {.rule = LION, .w = w, .state = m, .g = g, .lion = &factors};
+    return run(&job, n);
 }

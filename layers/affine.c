@@ -10,6 +10,7 @@
  *
  * Source: Deep Learning from Scratch, chapter 5.6; f is fused as usual, f' is taken from y where it can be. */
 #include <gemmgrad/elementwise.h>
+#include <gemmgrad/gemm.h>
 #include <gemmgrad/layer.h>
 #include <gemmgrad/matmul.h>
 
@@ -36,6 +37,30 @@ static gg_status forward(const gg_pass *pass)
                              pass->rows, o->in, o->out, &product);
 }
 
+/* The products and sums of gg_moments; a bias adds the row and column of the 1. */
+static gg_status give_moments(const gg_pass *pass, const float *dz)
+{
+    const options *o = pass->options;
+    gg_moments *moments = pass->moments;
+    const int64_t rows = pass->rows, in = o->in, side = in + (o->bias ? 1 : 0);
+    float *a = moments->x;
+    gg_status status =
+        gg_gemm(a, side, pass->x[0], in, pass->x[0], in, in, in, rows, GG_TRANSPOSE, GG_NO_TRANSPOSE, 1.0f, 0.0f);
+    if (status == GG_OK)
+        status = gg_gemm(moments->dz, o->out, dz, o->out, dz, o->out, o->out, o->out, rows, GG_TRANSPOSE,
+                         GG_NO_TRANSPOSE, 1.0f, 0.0f);
+    if (status == GG_OK && o->bias)
+        status = gg_sum_rows(a + in * side, pass->x[0], in, rows, in, false);
+    if (status != GG_OK)
+        return status;
+    for (int64_t i = 0; i < in && o->bias; i++)
+        a[i * side + in] = a[in * side + i];
+    if (o->bias)
+        a[in * side + in] = (float)rows;
+    moments->rows = rows;
+    return GG_OK;
+}
+
 static gg_status backward(const gg_pass *pass)
 {
     const options *o = pass->options;
@@ -48,15 +73,20 @@ static gg_status backward(const gg_pass *pass)
             return status;
         dz = pass->buffer[0];
     }
+    if (pass->moments != NULL && pass->moments->wanted) {
+        const gg_status status = give_moments(pass, dz);
+        if (status != GG_OK)
+            return status;
+    }
     const gg_matmul_options product = {.accumulate_dx = pass->add_dx[0], .accumulate_dw = pass->add_dw[0]};
     return gg_matmul_backward(pass->dx[0], o->in, pass->dw[0], o->out, o->bias ? pass->dw[1] : NULL, dz, o->out,
                               pass->x[0], o->in, pass->w[0], o->out, pass->rows, o->in, o->out, &product);
 }
 
 static const gg_layer_class affine_class = {
-    .kind = "affine", .forward = forward, .backward = backward, .adds_gradients = true};
+    .kind = "affine", .forward = forward, .backward = backward, .adds_gradients = true, .gives_moments = true};
 static const gg_layer_class matmul_class = {
-    .kind = "matmul", .forward = forward, .backward = backward, .adds_gradients = true};
+    .kind = "matmul", .forward = forward, .backward = backward, .adds_gradients = true, .gives_moments = true};
 
 static bool options_fit(gg_model *model, const gg_layer_class *layer_class, int64_t out, const gg_affine_options *o)
 {

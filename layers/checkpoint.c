@@ -4,6 +4,7 @@
  *     <parameter>                       F32, in its shape: "affine1.W" [in, out], "affine1.b" [out]
  *     <state>                           F32, in its shape: what layers carry, "batch_normalization1.running_mean" [C]
  *     optimizer.<state>.<parameter>     F32, the parameter's shape: "optimizer.adam.m.affine1.W"
+ *     optimizer.<tensor>                F32, what matrix rules keep beside: "optimizer.soap.left.affine1.W" [in, in]
  *     trainer.history                   F64 [epochs, 2]: train_loss, test_accuracy
  *     trainer.epoch_loss_sum            F64 scalar
  *     trainer.loss                      F64 scalar, of the last mini-batch
@@ -122,7 +123,15 @@ static gg_status allocate_manifest(manifest *list, char **names, const gg_model 
         for (int s = 0; s < states; s++)
             name_bytes += state_name_bytes(gg_optimizer_state_name(optimizer, s), parameter.name);
     }
-    const size_t carried = (size_t)gg_model_state_count(model);
+    const int tensors = gg_optimizer_tensor_count(optimizer);
+    for (int t = 0; t < tensors; t++) {
+        gg_parameter tensor;
+        const gg_status status = gg_optimizer_tensor(optimizer, t, &tensor);
+        if (status != GG_OK)
+            return status;
+        name_bytes += sizeof prefix + strlen(tensor.name);
+    }
+    const size_t carried = (size_t)gg_model_state_count(model) + (size_t)tensors;
     const size_t room = (size_t)parameters * (size_t)(1 + states) + carried + TRAINER_TENSORS;
     void *arena = NULL;
     const gg_status status = gg_alloc(&arena, room * (sizeof(gg_tensor) + sizeof(float *)) + name_bytes);
@@ -139,6 +148,18 @@ static void append(manifest *list, const gg_parameter *parameter, const char *na
 {
     list->tensors[list->count] = tensor_of(parameter, name, array);
     list->places[list->count++] = array + parameter->offset;
+}
+
+static void append_optimizer_tensors(manifest *list, char *names, gg_optimizer *optimizer)
+{
+    for (int t = 0; t < gg_optimizer_tensor_count(optimizer); t++) {
+        gg_parameter tensor;
+        (void)gg_optimizer_tensor(optimizer, t, &tensor); /* t is in range */
+        const size_t bytes = sizeof prefix + strlen(tensor.name);
+        (void)snprintf(names, bytes, "%s%s", prefix, tensor.name);
+        append(list, &tensor, names, gg_optimizer_tensors(optimizer));
+        names += bytes;
+    }
 }
 
 static gg_status make_manifest(manifest *list, const gg_trainer *trainer)
@@ -169,6 +190,7 @@ static gg_status make_manifest(manifest *list, const gg_trainer *trainer)
             names += bytes;
         }
     }
+    append_optimizer_tensors(list, names, optimizer);
     return GG_OK;
 }
 

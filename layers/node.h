@@ -26,6 +26,14 @@ enum {
 
 typedef struct gg_node gg_node;
 
+/* What an optimiser asks of the backward of a layer y = x W + b: sums over the rows of (x, 1)^T (x, 1), the 1 with a
+ * bias only, and of dz^T dz with dz = dL/d(x W + b). The optimiser owns the matrices, the layer overwrites them. */
+typedef struct gg_moments {
+    float *x, *dz;
+    int64_t rows; /* written by the layer */
+    bool wanted;  /* in this step */
+} gg_moments;
+
 /* What forward and backward of one node see. Pointers that are not wanted are NULL. */
 typedef struct gg_pass {
     const gg_node *node;
@@ -48,6 +56,7 @@ typedef struct gg_pass {
     int64_t columns;     /* of the first input: its last dimension */
     int64_t size;        /* of the first input: rows * columns */
     const void *options; /* the layer's own, as given to gg_node_begin */
+    gg_moments *moments; /* NULL, or for backward of a class that says gives_moments */
 } gg_pass;
 
 /* What all nodes of one kind share. */
@@ -57,6 +66,7 @@ typedef struct gg_layer_class {
     gg_status (*backward)(const gg_pass *pass);
     bool adds_gradients;      /* backward honours add_dx and add_dw (a class with parameters must); otherwise it only
                                * overwrites dx, and the model adds where several layers read one value */
+    bool gives_moments;       /* backward fills pass->moments when they are there and wanted; parameters: W, b or W */
     bool gradient_in_forward; /* forward in GG_TRAIN may write dx already, backward finds it there */
 
     /* Floats of buffer b, one that gg_node_workspace added, in runs with up to these extents and gg_threads() threads:

@@ -6,10 +6,13 @@
 
 #include <float.h>
 #include <math.h>
+#include <string.h>
 
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/memory.h>
 #include <gemmgrad/update.h>
+
+#include "optimizer_rules.h"
 
 enum { MAX_STATES = 2 };
 
@@ -17,28 +20,33 @@ static const struct rule {
     const char *name;
     int states;
     const char *state_names[MAX_STATES];
+    const gg_matrix_rule *matrix; /* NULL: one pass over the flat arrays */
 } rules[GG_OPTIMIZER_COUNT] = {
-    [GG_SGD] = {"sgd", 0, {NULL, NULL}},
-    [GG_MOMENTUM] = {"momentum", 1, {"momentum", NULL}},
-    [GG_NESTEROV] = {"nesterov", 1, {"nesterov", NULL}},
-    [GG_ADAGRAD] = {"adagrad", 1, {"adagrad.h", NULL}},
-    [GG_RMSPROP] = {"rmsprop", 1, {"rmsprop.h", NULL}},
-    [GG_ADAM] = {"adam", 2, {"adam.m", "adam.v"}},
-    [GG_ADAMW] = {"adamw", 2, {"adamw.m", "adamw.v"}},
-};
-
-struct gg_optimizer {
-    gg_model *model;
-    gg_optimizer_options options; /* defaults filled in */
-    int64_t floats;               /* of the parameters, padding included */
-    float *state;                 /* rules[kind].states arrays of that many floats */
-    int64_t steps;
-    double gradient_norm;
+    [GG_SGD] = {"sgd", 0, {NULL, NULL}, NULL},
+    [GG_MOMENTUM] = {"momentum", 1, {"momentum", NULL}, NULL},
+    [GG_NESTEROV] = {"nesterov", 1, {"nesterov", NULL}, NULL},
+    [GG_ADAGRAD] = {"adagrad", 1, {"adagrad.h", NULL}, NULL},
+    [GG_RMSPROP] = {"rmsprop", 1, {"rmsprop.h", NULL}, NULL},
+    [GG_ADAM] = {"adam", 2, {"adam.m", "adam.v"}, NULL},
+    [GG_ADAMW] = {"adamw", 2, {"adamw.m", "adamw.v"}, NULL},
+    [GG_LION] = {"lion", 1, {"lion.m", NULL}, NULL},
+    [GG_MUON] = {"muon", 1, {"muon.m", NULL}, &gg_muon_rule},
+    [GG_SHAMPOO] = {"shampoo", 2, {"shampoo.m", "shampoo.v"}, &gg_shampoo_rule},
+    [GG_SOAP] = {"soap", 2, {"soap.m", "soap.v"}, &gg_soap_rule},
+    [GG_KFAC] = {"kfac", 1, {"kfac.momentum", NULL}, &gg_kfac_rule},
 };
 
 const char *gg_optimizer_name(gg_optimizer_kind kind)
 {
     return (int)kind >= 0 && kind < GG_OPTIMIZER_COUNT ? rules[kind].name : NULL;
+}
+
+gg_optimizer_kind gg_optimizer_named(const char *name)
+{
+    int kind = 0;
+    while (kind < GG_OPTIMIZER_COUNT && (name == NULL || strcmp(rules[kind].name, name) != 0))
+        kind++;
+    return (gg_optimizer_kind)kind;
 }
 
 /* ---- options ---- */
@@ -51,17 +59,22 @@ static float choose(float given, float standard)
 
 static gg_optimizer_options fill_defaults(const gg_optimizer_options *given)
 {
+    const gg_optimizer_kind kind = given->kind;
+    const bool decays = kind == GG_ADAMW || kind == GG_MUON || kind == GG_SHAMPOO || kind == GG_SOAP;
     gg_optimizer_options o = *given;
-    o.momentum = choose(given->momentum, 0.9f);
-    o.rho = choose(given->rho, 0.99f);
-    o.beta1 = choose(given->beta1, 0.9f);
-    o.beta2 = choose(given->beta2, 0.999f);
-    o.epsilon = choose(given->epsilon, given->kind == GG_ADAGRAD ? 1e-10f : 1e-8f);
+    o.momentum = choose(given->momentum, kind == GG_MUON ? 0.95f : 0.9f);
+    o.rho = choose(given->rho, kind == GG_KFAC ? 0.95f : 0.99f);
+    o.beta1 = choose(given->beta1, kind == GG_SOAP ? 0.95f : 0.9f);
+    o.beta2 = choose(given->beta2, kind == GG_SOAP ? 0.95f : kind == GG_LION || kind == GG_SHAMPOO ? 0.99f : 0.999f);
+    o.damping = choose(given->damping, kind == GG_KFAC ? 0.03f : 1e-6f);
+    o.refresh = given->refresh == 0 ? 10 : given->refresh;
+    o.largest_side = given->largest_side == 0 ? 1024 : given->largest_side;
+    o.epsilon = choose(given->epsilon, kind == GG_ADAGRAD ? 1e-10f : 1e-8f);
     /* An epsilon of 0 would make 0 / 0 of a weight whose gradients were all 0, padding among them. The smallest normal
      * float changes nothing else: the square root of the smallest positive float is 1e15 times larger. */
     if (o.epsilon == 0.0f)
         o.epsilon = FLT_MIN;
-    o.weight_decay = choose(given->weight_decay, given->kind == GG_ADAMW ? 0.01f : 0.0f);
+    o.weight_decay = choose(given->weight_decay, decays ? 0.01f : 0.0f);
     o.clip_norm = choose(given->clip_norm, 0.0f);
     return o;
 }
@@ -76,7 +89,7 @@ static gg_status check_options(const gg_optimizer_options *o)
         {"momentum", o->momentum, FLT_MAX, true},   {"rho", o->rho, 1.0f, true},
         {"beta1", o->beta1, 1.0f, false},           {"beta2", o->beta2, 1.0f, false},
         {"epsilon", o->epsilon, FLT_MAX, true},     {"weight_decay", o->weight_decay, FLT_MAX, true},
-        {"clip_norm", o->clip_norm, FLT_MAX, true},
+        {"clip_norm", o->clip_norm, FLT_MAX, true}, {"damping", o->damping, FLT_MAX, true},
     };
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         const float value = numbers[i].value, limit = numbers[i].limit;
@@ -84,6 +97,10 @@ static gg_status check_options(const gg_optimizer_options *o)
         if (!good)
             return gg_fail(GG_ERR_ARGUMENT, "gg_optimizer_new: options->%s is %g", numbers[i].name, (double)value);
     }
+    if (o->refresh < 1 || o->largest_side < 1)
+        return gg_fail(GG_ERR_ARGUMENT, "gg_optimizer_new: options->%s is %lld, expected 1 or more",
+                       o->refresh < 1 ? "refresh" : "largest_side",
+                       (long long)(o->refresh < 1 ? o->refresh : o->largest_side));
     return GG_OK;
 }
 
@@ -137,14 +154,21 @@ gg_status gg_optimizer_new(gg_optimizer **out, gg_model *model, const gg_optimiz
         return status;
     optimizer->model = model;
     optimizer->options = filled;
-    *out = optimizer;
-    return GG_OK;
+    optimizer->rule = rules[options->kind].matrix;
+    if (optimizer->rule != NULL)
+        status = gg_matrix_rule_prepare(optimizer);
+    if (status == GG_OK)
+        *out = optimizer;
+    else
+        gg_optimizer_free(optimizer);
+    return status;
 }
 
 void gg_optimizer_free(gg_optimizer *optimizer)
 {
     if (optimizer == NULL)
         return;
+    gg_matrix_rule_release(optimizer);
     gg_free(optimizer->state);
     gg_free(optimizer);
 }
@@ -185,7 +209,8 @@ static gg_status update(gg_optimizer *optimizer, float lr, float scale)
     case GG_RMSPROP: return gg_update_rmsprop(w, first, g, n, lr, o->rho, epsilon, decay, scale);
     case GG_ADAM: return gg_update_adam(w, first, second, g, n, lr, o->beta1, o->beta2, epsilon, decay, scale, step);
     case GG_ADAMW: return gg_update_adamw(w, first, second, g, n, lr, o->beta1, o->beta2, epsilon, decay, scale, step);
-    case GG_OPTIMIZER_COUNT: break;
+    case GG_LION: return gg_update_lion(w, first, g, n, lr, o->beta1, o->beta2, decay, scale);
+    default: break;
     }
     return gg_fail(GG_ERR_INTERNAL, "gg_optimizer_step: unknown kind %d", (int)o->kind);
 }
@@ -199,10 +224,11 @@ gg_status gg_optimizer_step(gg_optimizer *optimizer, float learning_rate)
     float scale;
     gg_status status = clip_factor(optimizer, &scale);
     if (status == GG_OK)
-        status = update(optimizer, learning_rate, scale);
+        status = optimizer->rule != NULL ? optimizer->rule->step(optimizer, learning_rate, scale)
+                                         : update(optimizer, learning_rate, scale);
     if (status != GG_OK)
         return status;
-    optimizer->steps++;
+    gg_optimizer_set_steps(optimizer, optimizer->steps + 1);
     gg_model_set_step(optimizer->model, gg_model_step(optimizer->model) + 1);
     return GG_OK;
 }
@@ -241,6 +267,9 @@ int64_t gg_optimizer_steps(const gg_optimizer *optimizer)
 
 void gg_optimizer_set_steps(gg_optimizer *optimizer, int64_t steps)
 {
-    if (optimizer != NULL)
-        optimizer->steps = steps > 0 ? steps : 0;
+    if (optimizer == NULL)
+        return;
+    optimizer->steps = steps > 0 ? steps : 0;
+    if (optimizer->rule != NULL && optimizer->rule->expect != NULL)
+        optimizer->rule->expect(optimizer);
 }

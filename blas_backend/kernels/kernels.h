@@ -27,6 +27,12 @@ typedef struct gg_adam_factors {
     float epsilon;
 } gg_adam_factors;
 
+/* w = keep w - lr sign(beta1 m + rest1 g'), then m = beta2 m + rest2 g' with g' = grad_scale g. */
+typedef struct gg_lion_factors {
+    float lr, keep, grad_scale;
+    float beta1, rest1, beta2, rest2;
+} gg_lion_factors;
+
 /* Windows over planes of height x width; every stride above 0, every window meets the image. */
 typedef struct gg_pool_shape {
     int64_t height, width, out_height, out_width;
@@ -90,7 +96,7 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  * table and its contents. Matrices of the softmax group are dense; sums are in an order that only the sizes decide.
  *   sum_rows            s[c] = or += sum of x[r][c], rows > 0
  *   cross_entropy       the loss (and *counted += rows counted); dx may be NULL
- *   adam                both Adams, see gg_adam_factors
+ *   adam                both Adams, see gg_adam_factors; lion: see gg_lion_factors
  *   transpose           target[c][r] = source[r][c]; transpose_add: that + beta * target[c][r] (beta 0 overwrites)
  *   copy_rows           target[r][c] = source[r][c]
  *   scale_rows          y[r][c] = factors[r] x[r][c]
@@ -147,6 +153,7 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
       (float *w, float *h, const float *g, int64_t n, float lr, float rho, float epsilon, float weight_decay,          \
        float grad_scale))                                                                                              \
     X(void, adam, (float *w, float *m, float *v, const float *g, int64_t n, const gg_adam_factors *factors))           \
+    X(void, lion, (float *w, float *m, const float *g, int64_t n, const gg_lion_factors *factors))                     \
     X(void, transpose, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns))  \
     X(void, transpose_add,                                                                                             \
       (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t columns, float beta))       \

@@ -88,3 +88,20 @@ void GG_KERNEL(adam)(float *w, float *m, float *v, const float *g, int64_t n, co
     const gg_adam_factors f = *factors; /* a copy, which no store to w can change */
     GG_OVER_ARRAY(n, adam_element, w, m, v, g, f);
 }
+
+/* Of 0 and NaN the sign is what they are: the one leaves its weight alone, the other reaches it. */
+GG_INLINE void lion_element(int64_t i, float *restrict w, float *restrict m, const float *restrict g,
+                            const gg_lion_factors f)
+{
+    const float slope = f.grad_scale * g[i];
+    const float mixed = f.beta1 * m[i] + f.rest1 * slope;
+    const float sign = mixed > 0.0f ? 1.0f : mixed < 0.0f ? -1.0f : mixed;
+    m[i] = f.beta2 * m[i] + f.rest2 * slope;
+    w[i] = f.keep * w[i] - f.lr * sign;
+}
+
+void GG_KERNEL(lion)(float *w, float *m, const float *g, int64_t n, const gg_lion_factors *factors)
+{
+    const gg_lion_factors f = *factors;
+    GG_OVER_ARRAY(n, lion_element, w, m, g, f);
+}

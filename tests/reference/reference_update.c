@@ -64,3 +64,16 @@ void reference_adam(double *w, double *m, double *v, double *scale, const double
         w[i] = decayed - size * m[i] / root;
     }
 }
+
+void reference_lion(double *w, double *m, double *scale, const double *g, int64_t n, double lr, double beta1,
+                    double beta2, double weight_decay, double grad_scale)
+{
+    for (int64_t i = 0; i < n; i++) {
+        const double slope = grad_scale * g[i];
+        const double mixed = beta1 * m[i] + (1 - beta1) * slope;
+        const double sign = mixed > 0 ? 1 : mixed < 0 ? -1 : mixed;
+        m[i] = beta2 * m[i] + (1 - beta2) * slope;
+        scale[i] = fabs(w[i]) + fabs(lr);
+        w[i] = w[i] * (1 - lr * weight_decay) - lr * sign;
+    }
+}

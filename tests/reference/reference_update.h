@@ -24,4 +24,8 @@ void reference_rmsprop(double *w, double *h, double *scale, const double *g, int
 void reference_adam(double *w, double *m, double *v, double *scale, const double *g, int64_t n, double lr, double beta1,
                     double beta2, double epsilon, double weight_decay, double grad_scale, int64_t step, bool decoupled);
 
+/* scale: of w alone; where |beta1 m + (1 - beta1) g| is within rounding of 0, either sign is right. */
+void reference_lion(double *w, double *m, double *scale, const double *g, int64_t n, double lr, double beta1,
+                    double beta2, double weight_decay, double grad_scale);
+
 #endif

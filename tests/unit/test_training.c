@@ -124,7 +124,8 @@ END_TEST
 /* Every optimiser gets on with the spiral at a rate that suits it. */
 START_TEST(every_optimizer_learns)
 {
-    static const float rates[GG_OPTIMIZER_COUNT] = {1.0f, 0.2f, 0.2f, 0.2f, 0.01f, 0.02f, 0.02f};
+    static const float rates[GG_OPTIMIZER_COUNT] = {1.0f,  0.2f,   0.2f,  0.2f,  0.01f, 0.02f,
+                                                    0.02f, 0.005f, 0.02f, 0.02f, 0.02f, 0.2f};
     recipe r = book;
     r.activation = GG_TANH;
     r.hidden = 20;

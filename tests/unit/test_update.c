@@ -10,9 +10,9 @@
 
 enum { THREADED = 200003, STEPS = 3 };
 
-typedef enum update_rule { SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM, ADAMW, RULES } update_rule;
+typedef enum update_rule { SGD, MOMENTUM, NESTEROV, ADAGRAD, RMSPROP, ADAM, ADAMW, LION, RULES } update_rule;
 
-static const char *const names[RULES] = {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw"};
+static const char *const names[RULES] = {"sgd", "momentum", "nesterov", "adagrad", "rmsprop", "adam", "adamw", "lion"};
 
 typedef struct factors {
     float lr, momentum, rho, beta1, beta2, epsilon, weight_decay, grad_scale;
@@ -40,6 +40,7 @@ static gg_status step_library(update_rule rule, const arrays *a, factors f, int6
     case ADAM:
         return gg_update_adam(a->w, a->s, a->v, a->g, a->n, f.lr, f.beta1, f.beta2, f.epsilon, f.weight_decay,
                               f.grad_scale, step);
+    case LION: return gg_update_lion(a->w, a->s, a->g, a->n, f.lr, f.beta1, f.beta2, f.weight_decay, f.grad_scale);
     default:
         return gg_update_adamw(a->w, a->s, a->v, a->g, a->n, f.lr, f.beta1, f.beta2, f.epsilon, f.weight_decay,
                                f.grad_scale, step);
@@ -59,6 +60,9 @@ static void step_reference(update_rule rule, const arrays *a, factors f, int64_t
     case ADAGRAD: reference_adagrad(a->rw, a->rs, a->scale, a->rg, a->n, lr, epsilon, decay, grad_scale); break;
     case RMSPROP:
         reference_rmsprop(a->rw, a->rs, a->scale, a->rg, a->n, lr, (double)f.rho, epsilon, decay, grad_scale);
+        break;
+    case LION:
+        reference_lion(a->rw, a->rs, a->scale, a->rg, a->n, lr, (double)f.beta1, (double)f.beta2, decay, grad_scale);
         break;
     default:
         reference_adam(a->rw, a->rs, a->rv, a->scale, a->rg, a->n, lr, (double)f.beta1, (double)f.beta2, epsilon, decay,
@@ -186,7 +190,8 @@ START_TEST(wrong_arrays)
     for (update_rule rule = SGD; rule < RULES; rule++) {
         float *w = support_floats(3), *s = support_floats(3), *v = support_floats(3);
         const arrays whole = {.w = w, .s = s, .v = v, .g = support_uniform(3, 0, 1, 1), .n = 3};
-        const bool squares = rule == ADAGRAD || rule == RMSPROP, adam = rule == ADAM || rule == ADAMW;
+        const bool squares = rule == ADAGRAD || rule == RMSPROP, adam = rule == ADAM || rule == ADAMW,
+                   lion = rule == LION;
         arrays a = whole;
         a.w = NULL;
         FAILS(step_library(rule, &a, plain, 1), names[rule], "w is NULL with n = 3");
@@ -200,9 +205,9 @@ START_TEST(wrong_arrays)
         a.s = NULL;
         if (rule != SGD)
             FAILS(step_library(rule, &a, plain, 1), names[rule],
-                  squares ? "h is NULL"
-                  : adam  ? "m is NULL"
-                          : "v is NULL");
+                  squares        ? "h is NULL"
+                  : adam || lion ? "m is NULL"
+                                 : "v is NULL");
         a = whole;
         a.v = NULL;
         if (adam)
@@ -223,6 +228,8 @@ START_TEST(wrong_factors)
     FAILS(gg_update_adam(w, s, v, g, 3, 1, NAN, 0.9f, 1, 0, 1, 1), "gg_update_adam", "beta1 = ");
     FAILS(gg_update_adam(w, s, v, g, 3, 1, 0.9f, 0.9f, 1, 0, 1, 0), "gg_update_adam", "step is 0");
     FAILS(gg_update_adamw(w, s, v, g, 3, 1, 0.9f, 0.9f, 1, 0, 1, -5), "gg_update_adamw", "step is -5");
+    FAILS(gg_update_lion(w, s, g, 3, 1, 1, 0.9f, 0, 1), "gg_update_lion", "beta1 = 1");
+    FAILS(gg_update_lion(w, s, g, 3, 1, 0.9f, NAN, 0, 1), "gg_update_lion", "beta2 = ");
     ck_assert(support_untouched(w, 3) && support_untouched(s, 3) && support_untouched(v, 3));
 }
 END_TEST

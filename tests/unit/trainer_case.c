@@ -87,11 +87,23 @@ static char *put(char *to, const void *from, size_t bytes)
     return to + bytes;
 }
 
+/* Of the tensors that a rule keeps beside, padding between them included. */
+static size_t case_kept_floats(const gg_optimizer *optimizer)
+{
+    gg_parameter last;
+    const int count = gg_optimizer_tensor_count(optimizer);
+    if (count == 0)
+        return 0;
+    ck_assert_int_eq(gg_optimizer_tensor(optimizer, count - 1, &last), GG_OK);
+    return (size_t)(last.offset + last.size);
+}
+
 char *case_snapshot(const trainer_case *c, size_t *size)
 {
     const size_t floats = (size_t)gg_model_parameter_floats(c->model) * sizeof(float);
     const size_t carried = (size_t)gg_model_state_floats(c->model) * sizeof(float);
     const int states = gg_optimizer_state_count(c->optimizer);
+    const size_t kept = case_kept_floats(c->optimizer) * sizeof(float);
     const gg_trainer_progress where = gg_trainer_where(c->trainer);
     const int64_t counters[] = {where.epoch,
                                 where.step,
@@ -104,13 +116,14 @@ char *case_snapshot(const trainer_case *c, size_t *size)
     int64_t epochs;
     const gg_epoch_result *history = gg_trainer_history(c->trainer, &epochs);
     const size_t history_bytes = (size_t)epochs * sizeof *history;
-    *size = floats * (size_t)(1 + states) + carried + sizeof counters + sizeof losses + history_bytes;
+    *size = floats * (size_t)(1 + states) + carried + kept + sizeof counters + sizeof losses + history_bytes;
     char *bytes = malloc(*size), *to = bytes;
     ck_assert_ptr_nonnull(bytes);
     to = put(to, gg_model_parameters(c->model), floats);
     to = put(to, gg_model_states(c->model), carried);
     for (int s = 0; s < states; s++)
         to = put(to, gg_optimizer_state(c->optimizer, s), floats);
+    to = put(to, gg_optimizer_tensors(c->optimizer), kept);
     to = put(put(put(to, counters, sizeof counters), losses, sizeof losses), history, history_bytes);
     ck_assert_ptr_eq(to, bytes + *size);
     return bytes;

@@ -1,9 +1,9 @@
 /* gemmgrad/update.h - one optimiser step as one pass over flat arrays of weights and gradients.
  *
  * w: n weights, read and written. g: n gradients, read only. Every rule first forms g' = grad_scale * g
- * (the factor of global-norm clipping, 1 when there is none), then g' += weight_decay * w (L2; AdamW decays
+ * (the factor of global-norm clipping, 1 when there is none), then g' += weight_decay * w (L2; AdamW and Lion decay
  * apart, as said there). State arrays (n floats each, zero at the start) belong to the caller. Arrays must not
- * overlap. n = 0 does nothing. `step` counts from 1. Formulae and defaults are PyTorch's (torch.optim).
+ * overlap. n = 0 does nothing. `step` counts from 1. Formulae and defaults are PyTorch's (torch.optim), where it has the rule.
  * Thread-safe on different arrays. Errors, outputs untouched: GG_ERR_ARGUMENT, GG_ERR_OVERFLOW (an n that no
  * memory holds). */
 #ifndef GEMMGRAD_UPDATE_H
@@ -45,6 +45,12 @@ GG_API gg_status gg_update_adam(float *w, float *m, float *v, const float *g, in
 /* Adam with decoupled decay: w *= 1 - lr weight_decay first, and g' = grad_scale * g only. */
 GG_API gg_status gg_update_adamw(float *w, float *m, float *v, const float *g, int64_t n, float lr, float beta1,
                                  float beta2, float epsilon, float weight_decay, float grad_scale, int64_t step);
+
+/* Lion (Chen et al., "Symbolic Discovery of Optimization Algorithms", 2023), with decoupled decay and g' = grad_scale *
+ * g only: w *= 1 - lr weight_decay, w -= lr sign(beta1 m + (1 - beta1) g') with sign(0) = 0; then
+ * m = beta2 m + (1 - beta2) g'. */
+GG_API gg_status gg_update_lion(float *w, float *m, const float *g, int64_t n, float lr, float beta1, float beta2,
+                                float weight_decay, float grad_scale);
 
 #ifdef __cplusplus
 }
