@@ -98,7 +98,7 @@ static void expect(gg_optimizer *optimizer)
         if (block->node < 0)
             continue;
         const int64_t in = inputs_of(block), out = block->columns;
-        block->moments = (gg_moments){.x = at, .dz = at + in * in, .wanted = gg_optimizer_refreshes(optimizer)};
+        block->moments = (gg_moments){.x = at, .dz = at + in * in, .wanted = gg_optimizer_refreshes(optimizer, 0)};
         at += (in * in + out * out + 15) / 16 * 16;
         optimizer->model->nodes[block->node].pass.moments = &block->moments;
     }

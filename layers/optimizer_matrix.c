@@ -158,9 +158,9 @@ float *gg_block_kept(const gg_optimizer *optimizer, const gg_block *block, int w
     return t >= 0 ? optimizer->kept + optimizer->tensors[t].offset : NULL;
 }
 
-bool gg_optimizer_refreshes(const gg_optimizer *optimizer)
+bool gg_optimizer_refreshes(const gg_optimizer *optimizer, int64_t first)
 {
-    return optimizer->steps % optimizer->options.refresh == 0;
+    return optimizer->steps >= first && (optimizer->steps - first) % optimizer->options.refresh == 0;
 }
 
 gg_status gg_optimizer_check_gradients(const gg_optimizer *optimizer)

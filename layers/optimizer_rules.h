@@ -82,8 +82,9 @@ gg_status gg_block_lapack(gg_optimizer *optimizer, gg_lapack_call call, int64_t 
 /* Tensor `which` of a block, or NULL. */
 float *gg_block_kept(const gg_optimizer *optimizer, const gg_block *block, int which);
 
-/* Whether eigenvectors, inverses and the like are made anew in the coming step. */
-bool gg_optimizer_refreshes(const gg_optimizer *optimizer);
+/* Whether eigenvectors, inverses and the like are made anew in the coming step: after `first` steps, and then every
+ * options.refresh. */
+bool gg_optimizer_refreshes(const gg_optimizer *optimizer, int64_t first);
 
 /* GG_ERR_NUMERIC when a gradient holds NaN or infinity: asked before anything moves. */
 gg_status gg_optimizer_check_gradients(const gg_optimizer *optimizer);

@@ -2,19 +2,21 @@
  *
  * For a weight of m x n with gradient G (g' = grad_scale g), averages of the products with itself are kept:
  *     L = beta2 L + (1 - beta2) G G^T   (m x m)        R = beta2 R + (1 - beta2) G^T G   (n x n)
- * Every `refresh` steps, the first among them, LAPACK finds L = Q_L diag(l) Q_L^T and R = Q_R diag(r) Q_R^T.
+ * Every `refresh` steps LAPACK finds L = Q_L diag(l) Q_L^T and R = Q_R diag(r) Q_R^T.
  *
  * Shampoo. The direction is D = L^(-1/4) M R^(-1/4) with Adam's first moments M, where L^(-1/4) stands for
  * Q_L diag(l + damping max(l))^(-1/4) Q_L^T. Its length is taken from AdamW ("grafting"): with A the step that AdamW
  * would make at rate 1,
  *     W = (1 - lr weight_decay) W - lr D |A|_F / |D|_F
- * so that AdamW's rates serve.
+ * so that AdamW's rates serve. Eigenvectors are found in step 1, 1 + refresh, ... from averages that hold G already.
  *
  * SOAP. Adam in the eigenvectors' basis: with G' = Q_L^T G Q_R
  *     M' = beta1 M' + (1 - beta1) G'      V = beta2 V + (1 - beta2) G'^2
  *     N = (M' / (1 - beta1^t)) / (sqrt(V / (1 - beta2^t)) + epsilon)
  *     W = (1 - lr weight_decay) W - lr Q_L N Q_R^T
- * M' is turned along when the basis changes, V is not.
+ * M' is turned along when the basis changes, V is not. Eigenvectors are found in step 2, 2 + refresh, ... from the
+ * gradients before G: a basis made from G alone would leave nothing but rounding in most of G', which the division by
+ * the root would then make large. So the first step is AdamW's.
  *
  * A side longer than `largest_side` gets no eigenvectors: its Q is the identity, and in Shampoo the other side's power
  * becomes -1/2. A block with no side left, and every vector, is AdamW's.
@@ -208,21 +210,29 @@ static gg_status step_soap(const gg_optimizer *optimizer, const gg_block *block,
 
 /* ---- both ---- */
 
-typedef gg_status block_function(const gg_optimizer *optimizer, const gg_block *block);
+/* The averages and what is made from them: all that can fail on numbers, before the first weight moves. */
+static gg_status prepare_shampoo(const gg_optimizer *optimizer, const gg_block *block, float scale)
+{
+    const gg_status status = move_averages(optimizer, block, scale);
+    return status == GG_OK && gg_optimizer_refreshes(optimizer, 0) ? refresh_shampoo(optimizer, block) : status;
+}
+
+static gg_status prepare_soap(const gg_optimizer *optimizer, const gg_block *block, float scale)
+{
+    const gg_status status = gg_optimizer_refreshes(optimizer, 1) ? refresh_soap(optimizer, block) : GG_OK;
+    return status == GG_OK ? move_averages(optimizer, block, scale) : status;
+}
+
+typedef gg_status block_preparation(const gg_optimizer *optimizer, const gg_block *block, float scale);
 typedef gg_status block_step(const gg_optimizer *optimizer, const gg_block *block, float lr, float scale);
 
-/* All that can fail on numbers comes before the first weight moves. */
-static gg_status step(gg_optimizer *optimizer, float lr, float scale, block_function *refresh, block_step *step_block)
+static gg_status step(gg_optimizer *optimizer, float lr, float scale, block_preparation *prepare,
+                      block_step *step_block)
 {
     gg_status status = gg_optimizer_check_gradients(optimizer);
-    for (int i = 0; i < optimizer->block_count && status == GG_OK; i++) {
-        const gg_block *block = &optimizer->blocks[i];
-        if (!has_side(block))
-            continue;
-        status = move_averages(optimizer, block, scale);
-        if (status == GG_OK && gg_optimizer_refreshes(optimizer))
-            status = refresh(optimizer, block);
-    }
+    for (int i = 0; i < optimizer->block_count && status == GG_OK; i++)
+        if (has_side(&optimizer->blocks[i]))
+            status = prepare(optimizer, &optimizer->blocks[i], scale);
     for (int i = 0; i < optimizer->block_count && status == GG_OK; i++) {
         const gg_block *block = &optimizer->blocks[i];
         float *m = optimizer->state + block->offset;
@@ -234,12 +244,12 @@ static gg_status step(gg_optimizer *optimizer, float lr, float scale, block_func
 
 static gg_status shampoo(gg_optimizer *optimizer, float lr, float scale)
 {
-    return step(optimizer, lr, scale, refresh_shampoo, step_shampoo);
+    return step(optimizer, lr, scale, prepare_shampoo, step_shampoo);
 }
 
 static gg_status soap(gg_optimizer *optimizer, float lr, float scale)
 {
-    return step(optimizer, lr, scale, refresh_soap, step_soap);
+    return step(optimizer, lr, scale, prepare_soap, step_soap);
 }
 
 const gg_matrix_rule gg_shampoo_rule = {plan, shampoo, NULL};
