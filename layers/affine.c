@@ -29,7 +29,7 @@ static gg_status forward(const gg_pass *pass)
 {
     const options *o = pass->options;
     const gg_matmul_options product = {
-        .activation = o->activation,
+        .activation = pass->linear ? GG_IDENTITY : o->activation,
         .alpha = o->alpha,
         .preactivation = o->keeps_preactivation && pass->mode == GG_TRAIN ? pass->buffer[1] : NULL,
     };
@@ -83,10 +83,18 @@ static gg_status backward(const gg_pass *pass)
                               pass->x[0], o->in, pass->w[0], o->out, pass->rows, o->in, o->out, &product);
 }
 
-static const gg_layer_class affine_class = {
-    .kind = "affine", .forward = forward, .backward = backward, .adds_gradients = true, .gives_moments = true};
-static const gg_layer_class matmul_class = {
-    .kind = "matmul", .forward = forward, .backward = backward, .adds_gradients = true, .gives_moments = true};
+static const gg_layer_class affine_class = {.kind = "affine",
+                                            .forward = forward,
+                                            .backward = backward,
+                                            .adds_gradients = true,
+                                            .linear_in_weight = true,
+                                            .gives_moments = true};
+static const gg_layer_class matmul_class = {.kind = "matmul",
+                                            .forward = forward,
+                                            .backward = backward,
+                                            .adds_gradients = true,
+                                            .linear_in_weight = true,
+                                            .gives_moments = true};
 
 static bool options_fit(gg_model *model, const gg_layer_class *layer_class, int64_t out, const gg_affine_options *o)
 {

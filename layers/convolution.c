@@ -78,7 +78,7 @@ static gg_conv_options forward_choice(const gg_pass *pass, gg_conv_pass which, c
 {
     const options *o = pass->options;
     gg_conv_options chosen = choice(o, which, shape);
-    chosen.activation = o->activation;
+    chosen.activation = pass->linear ? GG_IDENTITY : o->activation;
     chosen.alpha = o->alpha;
     if (o->keeps_preactivation && pass->mode == GG_TRAIN)
         chosen.preactivation = pass->buffer[PREACTIVATION];
@@ -222,17 +222,27 @@ static gg_status transposed_workspace(int64_t *floats, const gg_node *node, int 
                               : largest_space(floats, node, passes + 1, 2, extents);
 }
 
-static const gg_layer_class conv2d = {
-    .kind = "conv2d", .forward = forward, .backward = backward, .adds_gradients = true, .workspace = workspace};
-static const gg_layer_class conv1d = {
-    .kind = "conv1d", .forward = forward, .backward = backward, .adds_gradients = true, .workspace = workspace};
+static const gg_layer_class conv2d = {.kind = "conv2d",
+                                      .forward = forward,
+                                      .backward = backward,
+                                      .adds_gradients = true,
+                                      .linear_in_weight = true,
+                                      .workspace = workspace};
+static const gg_layer_class conv1d = {.kind = "conv1d",
+                                      .forward = forward,
+                                      .backward = backward,
+                                      .adds_gradients = true,
+                                      .linear_in_weight = true,
+                                      .workspace = workspace};
 static const gg_layer_class conv_transpose2d = {.kind = "conv_transpose2d",
                                                 .forward = transposed_forward,
                                                 .backward = transposed_backward,
+                                                .linear_in_weight = true,
                                                 .workspace = transposed_workspace};
 static const gg_layer_class conv_transpose1d = {.kind = "conv_transpose1d",
                                                 .forward = transposed_forward,
                                                 .backward = transposed_backward,
+                                                .linear_in_weight = true,
                                                 .workspace = transposed_workspace};
 
 /* ---- building ---- */

@@ -39,7 +39,8 @@ static int32_t node_of(const gg_model *model, int32_t p)
     for (int32_t i = 0; i < model->node_count; i++)
         for (int j = 0; j < model->nodes[i].parameter_count; j++)
             if (model->nodes[i].parameters[j] == p) {
-                if (found >= 0 || j != 0 || !model->nodes[i].layer_class->gives_moments)
+                if (found >= 0 || j != 0 || !model->nodes[i].layer_class->gives_moments
+                    || model->nodes[i].spectral >= 0)
                     return -1;
                 found = i;
             }

@@ -327,6 +327,7 @@ gg_node *gg_node_begin(gg_model *model, const gg_layer_class *layer_class, const
     gg_node *node = &model->nodes[model->node_count++];
     memset(node, 0, sizeof *node);
     node->layer_class = layer_class;
+    node->spectral = -1;
     if (option_bytes > 0)
         memcpy(node->options, options, option_bytes);
     name_node(model, node);
@@ -360,6 +361,7 @@ static void add_parameter(gg_model *model, gg_node *node, const char *suffix, co
     *parameter = (gg_parameter_info){.shape = *shape, .deviation = deviation, .start = start, .size = size};
     snprintf(parameter->name, sizeof parameter->name, "%s.%s", node->name, suffix);
     node->parameters[node->parameter_count++] = model->parameter_count++;
+    gg_spectral_begin(model, node, suffix, shape);
 }
 
 void gg_node_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float deviation)
@@ -372,16 +374,24 @@ void gg_node_constant_parameter(gg_model *model, gg_node *node, const char *suff
     add_parameter(model, node, suffix, shape, 0.0f, start);
 }
 
-void gg_node_state(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float initial)
+int32_t gg_model_add_state(gg_model *model, const gg_node *node, const char *suffix, const gg_shape *shape,
+                           float initial)
 {
     if (grow((void **)&model->states, model->state_count, &model->state_room, sizeof *model->states) != GG_OK) {
         gg_model_error(model, GG_ERR_MEMORY, "%s: no memory for another state", node->name);
-        return;
+        return -1;
     }
     gg_state_info *state = &model->states[model->state_count];
     *state = (gg_state_info){.shape = *shape, .initial = initial};
     snprintf(state->name, sizeof state->name, "%s.%s", node->name, suffix);
-    node->states[node->state_count++] = model->state_count++;
+    return model->state_count++;
+}
+
+void gg_node_state(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float initial)
+{
+    const int32_t state = gg_model_add_state(model, node, suffix, shape, initial);
+    if (state >= 0)
+        node->states[node->state_count++] = state;
 }
 
 void gg_node_orthogonal(gg_model *model)

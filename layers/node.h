@@ -51,6 +51,7 @@ typedef struct gg_pass {
     bool add_dw[GG_NODE_PARAMETERS];
     float *buffer[GG_NODE_BUFFERS];
     float *state[GG_NODE_STATES];
+    bool linear;         /* forward leaves its activation out: only asked of classes that say linear_in_weight */
     bool updates_state;  /* forward of a training step: the states move on */
     int64_t rows;        /* of the first input: all leading dimensions together */
     int64_t columns;     /* of the first input: its last dimension */
@@ -66,6 +67,7 @@ typedef struct gg_layer_class {
     gg_status (*backward)(const gg_pass *pass);
     bool adds_gradients;      /* backward honours add_dx and add_dw (a class with parameters must); otherwise it only
                                * overwrites dx, and the model adds where several layers read one value */
+    bool linear_in_weight;    /* before its activation, y is linear in parameter 0; forward heeds pass->linear */
     bool gives_moments;       /* backward fills pass->moments when they are there and wanted; parameters: W, b or W */
     bool gradient_in_forward; /* forward in GG_TRAIN may write dx already, backward finds it there */
 
@@ -108,8 +110,12 @@ struct gg_node {
     bool trains;                   /* lies between a parameter and the loss: takes part in backward */
     int64_t spare[GG_NODE_INPUTS]; /* offset of a buffer for dx[i] that the model then adds; -1: none */
     gg_pass pass;
+    int spectral;            /* the parameter that is divided by its largest singular value; -1: none */
+    int32_t spectral_state;  /* of the model: its direction */
+    int64_t spectral_offset; /* in the workspace: see spectral.c */
     /* set for a run */
     bool needed;
+    double spectral_norm;
 };
 
 typedef struct gg_value_info {
@@ -150,6 +156,7 @@ struct gg_model {
     gg_status error; /* the first one made while building */
     char message[512];
     char next_name[GG_NAME_BYTES];
+    bool spectral_next; /* the next weight is to be normalised */
     gg_node *nodes;
     gg_value_info *values;
     gg_parameter_info *parameters;
@@ -237,6 +244,22 @@ bool gg_start_fits(gg_model *model, const char *kind, gg_activation activation, 
 float gg_initial_deviation(gg_initializer init, gg_activation f, int64_t in, int64_t out, float scale);
 
 /* ---- between model.c, plan.c and run.c ---- */
+
+/* Add a state "name.suffix" that belongs to no layer's list: its number among the model's, or -1 with the model in
+ * error. */
+int32_t gg_model_add_state(gg_model *model, const gg_node *node, const char *suffix, const gg_shape *shape,
+                           float initial);
+
+/* Run forward to target; `visit` (NULL: nobody) is called before each node's forward, when its inputs are there. */
+typedef gg_status gg_node_visitor(gg_model *model, gg_node *node, void *context);
+gg_status gg_model_walk(gg_model *model, gg_value target, gg_mode mode, gg_node_visitor *visit, void *context);
+
+/* spectral.c: for the parameter added last; floats of its place in the workspace; around a node's forward and
+ * backward. */
+void gg_spectral_begin(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape);
+int64_t gg_spectral_floats(const gg_model *model, const gg_node *node);
+gg_status gg_spectral_forward(const gg_model *model, gg_node *node);
+gg_status gg_spectral_backward(const gg_model *model, const gg_node *node);
 
 /* Floats of a shape at those extents. */
 gg_status gg_shape_floats(int64_t *floats, const gg_shape *shape, const int64_t extents[GG_AXIS_COUNT]);

@@ -218,6 +218,8 @@ static void plan_node(planner *p, int32_t i)
         else if (node->trains)
             plan_buffer(p, node, j, back, back);
     }
+    if (node->spectral >= 0)
+        add_floats(p, &node->spectral_offset, gg_spectral_floats(model, node), i, back);
     for (int j = 0; j < node->input_count; j++) {
         const gg_value_info *value = &model->values[node->inputs[j]];
         node->spare[j] = -1;
@@ -502,7 +504,7 @@ gg_status gg_model_plan(gg_model *model, gg_value loss, int64_t largest_batch)
     if (status != GG_OK)
         return status;
     const int64_t largest[GG_AXIS_COUNT] = {largest_batch, model->largest[1], model->largest[2]};
-    const int64_t per_node = 1 + GG_NODE_BUFFERS + GG_NODE_INPUTS;
+    const int64_t per_node = 2 + GG_NODE_BUFFERS + GG_NODE_INPUTS;
     const int64_t spans = 2 * (int64_t)model->value_count + per_node * model->node_count + 1;
     void *memory = NULL;
     status = gg_alloc(&memory, (size_t)spans * sizeof(span));

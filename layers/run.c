@@ -58,6 +58,8 @@ static void refresh_node(gg_model *model, gg_node *node)
         pass->w[j] = model->weights + offset;
         pass->dw[j] = node->trains ? model->gradients + offset : NULL;
     }
+    if (node->spectral >= 0)
+        pass->w[node->spectral] = place(model, node->spectral_offset);
     for (int j = 0; j < node->buffer_count; j++)
         pass->buffer[j] = place(model, node->buffers[j].offset);
     for (int j = 0; j < node->state_count; j++)
@@ -183,7 +185,13 @@ static gg_status check_target(const gg_model *model, gg_value target)
     return check_threads(model, "gg_model_forward");
 }
 
-gg_status gg_model_forward(gg_model *model, gg_value target, gg_mode mode)
+static gg_status forward_node(const gg_model *model, gg_node *node)
+{
+    const gg_status status = node->spectral >= 0 ? gg_spectral_forward(model, node) : GG_OK;
+    return status == GG_OK ? node->layer_class->forward(&node->pass) : status;
+}
+
+gg_status gg_model_walk(gg_model *model, gg_value target, gg_mode mode, gg_node_visitor *visit, void *context)
 {
     gg_status status = check_target(model, target);
     if (status == GG_OK)
@@ -200,7 +208,9 @@ gg_status gg_model_forward(gg_model *model, gg_value target, gg_mode mode)
         node->pass.mode = mode;
         node->pass.updates_state = mode == GG_TRAIN;
         node->pass.step = model->step;
-        status = node->layer_class->forward(&node->pass);
+        status = visit != NULL ? visit(model, node, context) : GG_OK;
+        if (status == GG_OK)
+            status = forward_node(model, node);
     }
     if (status != GG_OK)
         return status;
@@ -210,6 +220,11 @@ gg_status gg_model_forward(gg_model *model, gg_value target, gg_mode mode)
         model->backward_ready = mode == GG_TRAIN;
     }
     return GG_OK;
+}
+
+gg_status gg_model_forward(gg_model *model, gg_value target, gg_mode mode)
+{
+    return gg_model_walk(model, target, mode, NULL, NULL);
 }
 
 /* ---- backward ---- */
@@ -243,6 +258,8 @@ gg_status gg_model_backward(gg_model *model)
         if (!node->trains)
             continue;
         status = node->layer_class->backward(&node->pass);
+        if (status == GG_OK && node->spectral >= 0)
+            status = gg_spectral_backward(model, node);
         if (status == GG_OK)
             status = add_spare(model, node);
     }
@@ -293,7 +310,7 @@ const char *gg_model_find_nonfinite(gg_model *model, gg_value target)
         node->pass.updates_state = false;
         if (!node->needed)
             continue;
-        if (node->layer_class->forward(&node->pass) != GG_OK)
+        if (forward_node(model, node) != GG_OK)
             return node->name;
         for (int j = 0; j < node->output_count; j++) {
             bool finite = true;

@@ -3,6 +3,7 @@
 #define GEMMGRAD_LAYERS_H
 
 #include <gemmgrad/digits.h>
+#include <gemmgrad/fit.h>
 #include <gemmgrad/idx.h>
 #include <gemmgrad/layer.h>
 #include <gemmgrad/model.h>

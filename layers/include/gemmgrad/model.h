@@ -56,6 +56,12 @@ GG_API gg_value gg_input_labels(gg_model *model, const char *name, int rank, con
 /* Names the next layer's parameters "name.W" instead of "affine1.W"; for one layer only. */
 GG_API void gg_model_name_next(gg_model *model, const char *name);
 
+/* Spectral normalisation: the next weight of two or more dimensions (an affine layer's or convolution's W) is used
+ * divided by its largest singular value as dims[0] x the rest; the gradient is that of W itself. The value comes from
+ * one round of the power method a run, whose direction is a state, "affine1.W_direction"
+ * (gg_model_spectral_norm of gemmgrad/fit.h computes the exact one). Miyato et al. 2018. */
+GG_API void gg_model_spectral_next(gg_model *model);
+
 /* Lay out all memory for runs of up to largest_batch samples, initialise the parameters. `loss` is the scalar that
  * backward starts from, or GG_NO_VALUE for a model that only runs forward. Axes other than the batch have the
  * extents given by gg_model_set_largest before. Returns the first error made while building, or
