@@ -15,7 +15,12 @@
 
 gg_run_settings gg_run_defaults(const gg_task *task)
 {
-    return (gg_run_settings){.task = task, .epochs = task->epochs, .batch = task->batch, .rate = task->rate, .seed = 1};
+    return (gg_run_settings){.task = task,
+                             .epochs = task->epochs,
+                             .batch = task->batch,
+                             .optimizer = task->optimizer,
+                             .rate = task->rate,
+                             .seed = 1};
 }
 
 /* ---- building ---- */
@@ -47,7 +52,7 @@ static gg_status build(gg_run *run)
     if (status == GG_OK)
         status = gg_model_plan(run->net.model, run->net.loss, s->batch);
     if (status == GG_OK)
-        status = gg_optimizer_new(&run->optimizer, run->net.model, &s->task->optimizer);
+        status = gg_optimizer_new(&run->optimizer, run->net.model, &s->optimizer);
     if (status != GG_OK)
         return status;
     const gg_task_data *d = &run->data;

@@ -17,6 +17,7 @@ typedef struct gg_run_settings {
     const char *resume; /* checkpoint to go on from, or NULL */
     int64_t epochs;     /* the total, those before a resume included */
     int64_t batch;
+    gg_optimizer_options optimizer;
     double rate;
     uint64_t seed; /* of weights, dropout and shuffling */
 } gg_run_settings;

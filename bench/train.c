@@ -13,6 +13,7 @@
 #include "plot.h"
 #include "report.h"
 #include "run.h"
+#include "usual_rates.h"
 
 static const char USAGE[] =
     "usage: gemmgrad train TASK [options]\n"
@@ -20,7 +21,8 @@ static const char USAGE[] =
     "  --data PATH       data of the task: a folder with the usual file names, or the file of training images itself\n"
     "  --epochs N        epochs in all, those before --resume included\n"
     "  --batch N         samples a step\n"
-    "  --lr X            learning rate\n"
+    "  --optimizer NAME  sgd, momentum, nesterov, adagrad, rmsprop, adam, adamw, lion, muon, shampoo, soap or kfac\n"
+    "  --lr X            learning rate (default: the task's; with --optimizer, one usual for that)\n"
     "  --threads N       threads (default: OMP_NUM_THREADS, else all CPUs)\n"
     "  --seed N          of weights, dropout and shuffling (default 1)\n"
     "  --json FILE       write the figures as one JSON object; - is standard output\n"
@@ -39,6 +41,7 @@ enum {
     OPTION_EPOCHS,
     OPTION_BATCH,
     OPTION_LR,
+    OPTION_OPTIMIZER,
     OPTION_THREADS,
     OPTION_SEED,
     OPTION_JSON,
@@ -51,6 +54,7 @@ static const struct option options[] = {{"data", required_argument, NULL, OPTION
                                         {"epochs", required_argument, NULL, OPTION_EPOCHS},
                                         {"batch", required_argument, NULL, OPTION_BATCH},
                                         {"lr", required_argument, NULL, OPTION_LR},
+                                        {"optimizer", required_argument, NULL, OPTION_OPTIMIZER},
                                         {"threads", required_argument, NULL, OPTION_THREADS},
                                         {"seed", required_argument, NULL, OPTION_SEED},
                                         {"json", required_argument, NULL, OPTION_JSON},
@@ -69,6 +73,7 @@ typedef struct request {
     int64_t epochs, batch, threads;
     double rate;
     uint64_t seed;
+    gg_optimizer_kind optimizer; /* GG_OPTIMIZER_COUNT: the task's */
     bool seed_given, help;
 } request;
 
@@ -106,6 +111,7 @@ static bool take_option(request *asked, int option)
     case OPTION_EPOCHS: return gg_parse_integer(&asked->epochs, "train", "epochs", optarg, 1, MOST_EPOCHS);
     case OPTION_BATCH: return gg_parse_integer(&asked->batch, "train", "batch", optarg, 1, MOST_BATCH);
     case OPTION_THREADS: return gg_parse_integer(&asked->threads, "train", "threads", optarg, 1, MOST_THREADS);
+    case OPTION_OPTIMIZER: return gg_parse_optimizer(&asked->optimizer, "train", optarg);
     case OPTION_LR: return parse_rate(&asked->rate, optarg);
     case OPTION_SEED: asked->seed_given = true; return gg_parse_seed(&asked->seed, "train", "seed", optarg);
     default: asked->help = true; return true;
@@ -211,6 +217,10 @@ static int settle(gg_run_settings *settings, const request *asked, int words, ch
     settings->resume = asked->resume;
     settings->epochs = asked->epochs > 0 ? asked->epochs : settings->epochs;
     settings->batch = asked->batch > 0 ? asked->batch : settings->batch;
+    if (asked->optimizer != GG_OPTIMIZER_COUNT && asked->optimizer != task->optimizer.kind) {
+        settings->optimizer = (gg_optimizer_options){.kind = asked->optimizer};
+        settings->rate = gg_usual_rate(asked->optimizer);
+    }
     settings->rate = asked->rate > 0.0 ? asked->rate : settings->rate;
     settings->seed = asked->seed_given ? asked->seed : settings->seed;
     return GG_EXIT_DONE;
@@ -279,7 +289,7 @@ static void tell_start(const gg_run *run, FILE *words)
     const int64_t done = gg_trainer_where(run->trainer).epoch;
     fprintf(words, "%s: %" PRId64 " training and %" PRId64 " test samples, ", s->task->name, run->data.train_count,
             run->data.test_count);
-    fprintf(words, "batch %" PRId64 ", %s, rate %g, %d threads\n", s->batch, gg_optimizer_name(s->task->optimizer.kind),
+    fprintf(words, "batch %" PRId64 ", %s, rate %g, %d threads\n", s->batch, gg_optimizer_name(s->optimizer.kind),
             s->rate, gg_threads());
     if (s->resume != NULL && done >= s->epochs)
         fprintf(words, "nothing to train: %s holds %" PRId64 " epochs, and --epochs %" PRId64 " counts them\n",
@@ -316,7 +326,7 @@ static int train(const gg_run_settings *settings, const request *asked)
 
 int gg_command_train(int argc, char **argv)
 {
-    request asked = {0};
+    request asked = {.optimizer = GG_OPTIMIZER_COUNT};
     gg_run_settings settings;
     int code = read_options(&asked, argc, argv);
     if (code == GG_EXIT_DONE && asked.help)
