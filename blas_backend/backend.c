@@ -122,6 +122,12 @@ bool gg_policy_small_products(void)
     return blas.small_products;
 }
 
+bool gg_policy_blas_heeds_openmp(void)
+{
+    ensure_started();
+    return strcmp(blas.threading, "openmp") == 0;
+}
+
 gg_cpu_family gg_policy_cpu_family(void)
 {
     ensure_started();

@@ -28,6 +28,9 @@ gg_isa gg_policy_isa(void);
  * kernels). */
 bool gg_policy_small_products(void);
 
+/* Whether the BLAS in use takes its threads from OpenMP, so that the calling thread decides how many it gets. */
+bool gg_policy_blas_heeds_openmp(void);
+
 /* Whose CPU this is. */
 gg_cpu_family gg_policy_cpu_family(void);
 

@@ -16,11 +16,17 @@ static int at_least_one(int n)
     return n > 1 ? n : 1;
 }
 
+/* Multiply-adds of a factorisation, but for a factor. */
+static double work_of(int m, int n, int k)
+{
+    return (double)m * (double)n * (double)k;
+}
+
 int gg_lapacke_getrf(float *a, int *pivots, int n)
 {
-    const int held = gg_parallel_hold_serial();
+    const gg_lent lent = gg_parallel_lend(work_of(n, n, n));
     const int info = LAPACKE_sgetrf_work(LAPACK_COL_MAJOR, n, n, a, at_least_one(n), pivots);
-    gg_parallel_release_serial(held);
+    gg_parallel_take_back(lent);
     return info;
 }
 
@@ -72,9 +78,9 @@ float gg_lapacke_pocon(const float *a, float norm, int n, float *work, int *inte
 
 int gg_lapacke_potrf(float *a, int n)
 {
-    const int held = gg_parallel_hold_serial();
+    const gg_lent lent = gg_parallel_lend(work_of(n, n, n));
     const int info = LAPACKE_spotrf_work(LAPACK_COL_MAJOR, 'L', n, a, at_least_one(n));
-    gg_parallel_release_serial(held);
+    gg_parallel_take_back(lent);
     return info;
 }
 
@@ -87,26 +93,26 @@ void gg_lapacke_potrs(float *b, const float *a, int n, int nrhs)
 
 int gg_lapacke_geqrf(float *a, float *tau, int m, int n, float *work, int lwork)
 {
-    const int held = gg_parallel_hold_serial();
+    const gg_lent lent = gg_parallel_lend(lwork < 0 ? 0 : work_of(m, n, m < n ? m : n));
     const int info = LAPACKE_sgeqrf_work(LAPACK_COL_MAJOR, m, n, a, at_least_one(m), tau, work, lwork);
-    gg_parallel_release_serial(held);
+    gg_parallel_take_back(lent);
     return info;
 }
 
 int gg_lapacke_orgqr(float *a, const float *tau, int m, int n, int k, float *work, int lwork)
 {
-    const int held = gg_parallel_hold_serial();
+    const gg_lent lent = gg_parallel_lend(lwork < 0 ? 0 : work_of(m, n, k));
     const int info = LAPACKE_sorgqr_work(LAPACK_COL_MAJOR, m, n, k, a, at_least_one(m), tau, work, lwork);
-    gg_parallel_release_serial(held);
+    gg_parallel_take_back(lent);
     return info;
 }
 
 int gg_lapacke_gels(float *a, float *b, int ldb, int m, int n, int nrhs, bool transpose, float *work, int lwork)
 {
-    const int held = gg_parallel_hold_serial();
+    const gg_lent lent = gg_parallel_lend(lwork < 0 ? 0 : work_of(m, n, n));
     const int info = LAPACKE_sgels_work(LAPACK_COL_MAJOR, transpose ? 'T' : 'N', m, n, nrhs, a, at_least_one(m), b,
                                         at_least_one(ldb), work, lwork);
-    gg_parallel_release_serial(held);
+    gg_parallel_take_back(lent);
     return info;
 }
 
@@ -122,20 +128,20 @@ float gg_lapacke_trcon(const float *a, int lda, int n, float *work, int *integer
 int gg_lapacke_gelsd(float *a, float *b, int ldb, float *s, int *rank, int m, int n, int nrhs, float cutoff,
                      float *work, int lwork, int *integers)
 {
-    const int held = gg_parallel_hold_serial();
+    const gg_lent lent = gg_parallel_lend(lwork < 0 ? 0 : work_of(m, n, m < n ? m : n));
     const int info = LAPACKE_sgelsd_work(LAPACK_COL_MAJOR, m, n, nrhs, a, at_least_one(m), b, at_least_one(ldb), s,
                                          cutoff, rank, work, lwork, integers);
-    gg_parallel_release_serial(held);
+    gg_parallel_take_back(lent);
     return info;
 }
 
 int gg_lapacke_syevd(float *a, float *values, int n, bool vectors, float *work, int lwork, int *integers,
                      int integer_count)
 {
-    const int held = gg_parallel_hold_serial();
+    const gg_lent lent = gg_parallel_lend(lwork < 0 ? 0 : work_of(n, n, n));
     const int info = LAPACKE_ssyevd_work(LAPACK_COL_MAJOR, vectors ? 'V' : 'N', 'L', n, a, at_least_one(n), values,
                                          work, lwork, integers, integer_count);
-    gg_parallel_release_serial(held);
+    gg_parallel_take_back(lent);
     return info;
 }
 
@@ -143,9 +149,9 @@ int gg_lapacke_gesdd(float *a, float *u, float *s, float *vt, int m, int n, bool
                      int *integers)
 {
     const int k = m < n ? m : n;
-    const int held = gg_parallel_hold_serial();
+    const gg_lent lent = gg_parallel_lend(lwork < 0 ? 0 : work_of(m, n, k));
     const int info = LAPACKE_sgesdd_work(LAPACK_COL_MAJOR, vectors ? 'S' : 'N', m, n, a, at_least_one(m), s, u,
                                          at_least_one(m), vt, at_least_one(k), work, lwork, integers);
-    gg_parallel_release_serial(held);
+    gg_parallel_take_back(lent);
     return info;
 }

@@ -1,8 +1,8 @@
 /* lapack_door.h - the one door to LAPACKE: column-major matrices, sizes that fit an int, work arrays from the caller.
  *
  * Matrices are dense (leading dimension = rows, at least 1) unless an argument says otherwise. Functions that return
- * an int hand on LAPACK's info: 0, or a positive number that the caller explains. Each holds the BLAS at one thread
- * (parallel.h), and may itself be called from a region. */
+ * an int hand on LAPACK's info: 0, or a positive number that the caller explains. Each holds the BLAS at one thread, or
+ * lends it the policy's threads for a large factorisation (parallel.h), and may itself be called from a region. */
 #ifndef GG_LAPACK_DOOR_H
 #define GG_LAPACK_DOOR_H
 

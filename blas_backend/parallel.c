@@ -1,10 +1,12 @@
 /* parallel.c - the only file that opens OpenMP regions.
  *
  * The BLAS below is always called serially: either inside a region (where an OpenMP BLAS stays on its thread by itself)
- * or held at one thread (backend.c). So no two multithreaded products can ever meet. */
+ * or held at one thread (backend.c), but for one large factorisation at a time (gg_parallel_lend). So no two
+ * multithreaded products can ever meet. */
 #include "parallel.h"
 
 #include <omp.h>
+#include <stdatomic.h>
 
 #include "backend.h"
 
@@ -81,4 +83,33 @@ void gg_parallel_release_serial(int held)
 {
     if (held > 1)
         omp_set_num_threads(held);
+}
+
+/* 512^3: below, OpenBLAS's threads gain nothing or lose (docs/decisions/0008-lapack.md). */
+static const double LENT_WORK = 512.0 * 512.0 * 512.0;
+
+static atomic_flag lent_to_somebody = ATOMIC_FLAG_INIT;
+
+gg_lent gg_parallel_lend(double work)
+{
+    gg_lent lent = {0, false};
+    if (omp_in_parallel())
+        return lent;
+    const int before = omp_get_max_threads(), threads = gg_policy_threads();
+    lent.alone = threads > 1 && work >= LENT_WORK && gg_policy_blas_heeds_openmp()
+                 && !atomic_flag_test_and_set_explicit(&lent_to_somebody, memory_order_acquire);
+    const int wanted = lent.alone ? threads : 1;
+    if (before != wanted) {
+        omp_set_num_threads(wanted);
+        lent.before = before;
+    }
+    return lent;
+}
+
+void gg_parallel_take_back(gg_lent lent)
+{
+    if (lent.before > 0)
+        omp_set_num_threads(lent.before);
+    if (lent.alone)
+        atomic_flag_clear_explicit(&lent_to_somebody, memory_order_release);
 }

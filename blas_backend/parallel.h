@@ -2,6 +2,7 @@
 #ifndef GG_PARALLEL_H
 #define GG_PARALLEL_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 /* Called with part = 0 .. parts-1. */
@@ -22,6 +23,17 @@ void gg_parallel_for(int64_t n, int64_t grain, int64_t align, gg_range_body body
  * region there is nothing to do. */
 int gg_parallel_hold_serial(void);
 void gg_parallel_release_serial(int held);
+
+/* The one exception: a large factorisation by LAPACK, which cannot be cut up from outside, may let an OpenMP BLAS have
+ * the policy's threads. One call at a time gets them; the others, those inside a region, those below the work that pays
+ * (multiply-adds) and those of a BLAS with threads of its own stay on one. */
+typedef struct gg_lent {
+    int before; /* threads of the calling thread, to be set again; 0: nothing was changed */
+    bool alone; /* this call has the threads */
+} gg_lent;
+
+gg_lent gg_parallel_lend(double work);
+void gg_parallel_take_back(gg_lent lent);
 
 /* Threads worth using for `work` units when each thread should have at least `grain` of them: 1 .. gg_threads(). */
 int gg_parallel_parts(int64_t work, int64_t grain);

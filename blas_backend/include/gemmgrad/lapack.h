@@ -8,8 +8,9 @@
  *
  * Workspace: ask gg_lapack_workspace for each shape, take the largest, keep the memory, aligned to GG_ALIGNMENT as
  * gg_alloc gives it. No call allocates. A workspace serves one call at a time; with different workspaces and outputs
- * all functions may run on several threads at once. The factorisations run on the calling thread; many right-hand sides
- * are shared among up to gg_threads() threads. Sizes of 0 are legal.
+ * all functions may run on several threads at once. Many right-hand sides are shared among up to gg_threads() threads;
+ * a factorisation of 512^3 multiply-adds and more gives an OpenMP build of OpenBLAS these threads, one call at a time
+ * (of calls at the same time it is chance which), and runs on the calling thread otherwise. Sizes of 0 are legal.
  *
  * Errors: GG_ERR_ARGUMENT (NULL, a negative size, a workspace that is too small or not aligned), GG_ERR_SHAPE (a
  * leading dimension below the row length), GG_ERR_OVERFLOW (sizes beyond LAPACK's 32-bit integers), GG_ERR_NUMERIC (NaN
