@@ -7,7 +7,11 @@
 #include <pthread.h>
 #include <string.h>
 
+#include <omp.h>
+
+#include "backend.h"
 #include "lapack_case.h"
+#include "parallel.h"
 #include "reference_lapack.h"
 #include "support.h"
 
@@ -57,6 +61,29 @@ START_TEST(lu_solves_on_threads)
 }
 END_TEST
 
+/* From 512^3 multiply-adds on an OpenMP BLAS may have the threads; the caller's own number of them stays. */
+START_TEST(large_factorisations_borrow_threads)
+{
+    const int before = omp_get_max_threads();
+    ck_assert_int_eq(gg_set_threads(2), GG_OK);
+    check_lu(520, 3, GG_NO_TRANSPOSE);
+    ck_assert_int_eq(omp_get_max_threads(), before);
+    const gg_lent first = gg_parallel_lend(1e9), second = gg_parallel_lend(1e9), small = gg_parallel_lend(1e3);
+    ck_assert(!second.alone && !small.alone);
+    ck_assert_int_eq(omp_get_max_threads(), 1);
+    gg_parallel_take_back(small);
+    gg_parallel_take_back(second);
+    ck_assert_int_eq(omp_get_max_threads(), first.alone ? 2 : 1);
+    gg_parallel_take_back(first);
+    ck_assert_int_eq(omp_get_max_threads(), before);
+    const gg_lent again = gg_parallel_lend(1e9);
+    ck_assert_int_eq(again.alone, first.alone);
+    ck_assert_int_eq(again.alone, gg_policy_blas_heeds_openmp());
+    gg_parallel_take_back(again);
+    ck_assert_int_eq(gg_set_threads(1), GG_OK);
+}
+END_TEST
+
 /* ---- several callers at once ---- */
 
 typedef struct caller {
@@ -76,6 +103,29 @@ static void *solve_often(void *context)
                                 c->b->columns, GG_NO_TRANSPOSE, c->space, c->bytes);
     return NULL;
 }
+
+/* Large ones, of which one at a time has the threads: each right, if not to the bit. */
+START_TEST(large_callers_do_not_meet)
+{
+    enum { CALLERS = 3, N = 520 };
+    grid a = grid_random(N, N, GAP, 1), b = grid_random(N, 1, GAP, 2);
+    caller callers[CALLERS];
+    pthread_t threads[CALLERS];
+    ck_assert_int_eq(gg_set_threads(2), GG_OK);
+    for (int i = 0; i < CALLERS; i++) {
+        callers[i] = (caller){.a = &a, .b = &b, .x = grid_new(N, 1, 0)};
+        callers[i].space = lapack_space(&callers[i].bytes, GG_LAPACK_LU_SOLVE, N, N, 1);
+        ck_assert_int_eq(pthread_create(&threads[i], NULL, solve_often, &callers[i]), 0);
+    }
+    for (int i = 0; i < CALLERS; i++) {
+        ck_assert_int_eq(pthread_join(threads[i], NULL), 0);
+        ck_assert_int_eq(callers[i].status, GG_OK);
+        lapack_assert_ratio(reference_residual_ratio(grid_wide(&callers[i].x), grid_wide(&a), grid_wide(&b), N, N, 1),
+                            "LU", N, N, 1);
+    }
+    ck_assert_int_eq(gg_set_threads(1), GG_OK);
+}
+END_TEST
 
 /* Each with its own workspace and result: the same bits as alone. */
 START_TEST(callers_do_not_meet)
@@ -362,7 +412,9 @@ static void add_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, lu_solves, 0, LAPACK_SIZES);
     tcase_add_test(tests, lu_solves_on_threads);
+    tcase_add_test(tests, large_factorisations_borrow_threads);
     tcase_add_test(tests, callers_do_not_meet);
+    tcase_add_test(tests, large_callers_do_not_meet);
     tcase_add_test(tests, lu_solves_in_place);
     tcase_add_test(tests, lu_refuses_singular);
     tcase_add_test(tests, lu_refuses_ill_conditioned);

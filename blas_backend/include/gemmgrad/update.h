@@ -3,9 +3,9 @@
  * w: n weights, read and written. g: n gradients, read only. Every rule first forms g' = grad_scale * g
  * (the factor of global-norm clipping, 1 when there is none), then g' += weight_decay * w (L2; AdamW and Lion decay
  * apart, as said there). State arrays (n floats each, zero at the start) belong to the caller. Arrays must not
- * overlap. n = 0 does nothing. `step` counts from 1. Formulae and defaults are PyTorch's (torch.optim), where it has the rule.
- * Thread-safe on different arrays. Errors, outputs untouched: GG_ERR_ARGUMENT, GG_ERR_OVERFLOW (an n that no
- * memory holds). */
+ * overlap. n = 0 does nothing. `step` counts from 1. Formulae and defaults are PyTorch's (torch.optim), where it
+ * has the rule. Thread-safe on different arrays. Errors, outputs untouched: GG_ERR_ARGUMENT, GG_ERR_OVERFLOW (an
+ * n that no memory holds). */
 #ifndef GEMMGRAD_UPDATE_H
 #define GEMMGRAD_UPDATE_H
 
