@@ -122,6 +122,9 @@ extern const bench_kind bench_max_pool, bench_global_average, bench_norm;   /* b
 extern const bench_kind bench_lu_solve, bench_cholesky_solve;               /* bench_kinds_lapack.c */
 extern const bench_kind bench_qr, bench_least_squares;                      /* bench_kinds_lapack.c */
 extern const bench_kind bench_symmetric_eigen, bench_svd;                   /* bench_kinds_lapack.c */
+extern const bench_kind bench_least_squares_svd, bench_ridge;               /* bench_kinds_lapack_more.c */
+extern const bench_kind bench_singular_values, bench_rcond;                 /* bench_kinds_lapack_more.c */
+extern const bench_kind bench_log_determinant;                              /* bench_kinds_lapack_more.c */
 extern const bench_kind bench_affine;                                       /* bench_kinds_network.c */
 extern const bench_kind bench_network;                                      /* bench_kinds_network.c */
 extern const bench_kind bench_conv, bench_depthwise;                        /* bench_kinds_conv.c */
