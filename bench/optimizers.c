@@ -169,6 +169,10 @@ static int compare_all(const request *asked)
             continue;
         if (try_one(&o, asked, kind, rate) != GG_OK)
             return gg_failure("optimizers");
+        if (gg_interrupted() && o.steps < 0) {
+            printf("\ninterrupted in the midst of %s\n", gg_optimizer_name(kind));
+            return GG_EXIT_DONE;
+        }
         print_outcome(kind, rate, &o);
     }
     return GG_EXIT_DONE;

@@ -103,6 +103,30 @@ class SmallImages(ProgramTest):
         self.write_images("t10k", 100, 2)
 
 
+class Optimizers(SmallImages):
+    """--optimizer, and the verb that compares them all."""
+
+    def train(self, name, *arguments):
+        return self.succeeds("train", "spiral", "--optimizer", name, *arguments)
+
+    def test_resumed_equals_uninterrupted(self):
+        for name in "soap", "kfac":  # test_checkpoint.c has all
+            self.train(name, "--epochs", 13, "--save", "whole")
+            self.train(name, "--epochs", 5, "--save", "part")
+            figures = json.loads(
+                self.train(name, "--epochs", 13, "--resume", "part", "--save", "resumed", "--json", "-").stdout)
+            self.assertEqual(self.read("whole"), self.read("resumed"))
+            self.assertEqual(figures["allocations_per_step"], 0)
+
+    def test_a_checkpoint_of_another_is_refused(self):
+        self.train("lion", "--epochs", 1, "--save", "c")
+        self.fails(1, ["lion", "muon"], "train", "spiral", "--optimizer", "muon", "--epochs", 2, "--resume", "c")
+
+    def test_the_table(self):
+        text = self.succeeds("optimizers", "--data", "data", "--optimizer", "adam", "--target", 90, "--epochs", 200).stdout
+        self.assertRegex(text, r"\| adam +\| +0.001 \| +\d+ \|")
+
+
 class Images(SmallImages):
     """Convolutional and residual networks."""
 

@@ -4,9 +4,9 @@ import os
 
 from program import ProgramTest, main
 
-VERBS = ("demo", "train", "bench", "ab", "compare", "report", "history", "info", "help", "version")
+VERBS = ("demo", "train", "optimizers", "bench", "ab", "compare", "report", "history", "info", "help", "version")
 TASKS = ("spiral", "digits", "mnist-mlp")
-TRAIN_OPTIONS = ("data", "epochs", "batch", "lr", "threads", "seed", "json", "save", "resume", "plot")
+TRAIN_OPTIONS = ("data", "epochs", "batch", "optimizer", "lr", "threads", "seed", "json", "save", "resume", "plot")
 
 
 class Explanations(ProgramTest):
@@ -17,7 +17,7 @@ class Explanations(ProgramTest):
                 self.assertIn(f"  {verb} ", text)
 
     def test_each_verb_explains_itself(self):
-        for verb in ("demo", "train", "bench", "ab", "compare", "report", "history", "info"):
+        for verb in ("demo", "train", "optimizers", "bench", "ab", "compare", "report", "history", "info"):
             text = self.succeeds(verb, "--help").stdout
             self.assertIn(f"usage: gemmgrad {verb}", text)
             self.assertEqual(self.succeeds("help", verb).stdout, text)
@@ -51,6 +51,15 @@ class Refusals(ProgramTest):
         self.refuses(["-q", "--epochs"], "train", "spiral", "-q")
         self.refuses(["--jason", "--json"], "info", "--jason")
         self.refuses(["--fast", "--quick"], "demo", "--fast")
+        self.refuses(["--lrs", "--optimizer"], "optimizers", "--lrs", "1")
+
+    def test_optimizers(self):
+        self.refuses(["'adamx'", "adamw", "kfac"], "train", "spiral", "--optimizer", "adamx")
+        self.refuses(["'adamx'", "adamw", "kfac"], "optimizers", "--data", ".", "--optimizer", "adamx")
+        self.refuses(["--data"], "optimizers")
+        self.refuses(["--optimizer"], "optimizers", "--data", ".", "--lr", "1")
+        self.refuses(["--target"], "optimizers", "--data", ".", "--target", "101")
+        self.refuses(["'now'"], "optimizers", "--data", ".", "now")
 
     def test_arguments_too_many_or_too_few(self):
         self.refuses(["'digits'"], "train", "spiral", "digits")
