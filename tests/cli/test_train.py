@@ -123,7 +123,8 @@ class Optimizers(SmallImages):
         self.fails(1, ["lion", "muon"], "train", "spiral", "--optimizer", "muon", "--epochs", 2, "--resume", "c")
 
     def test_the_table(self):
-        text = self.succeeds("optimizers", "--data", "data", "--optimizer", "adam", "--target", 90, "--epochs", 200).stdout
+        options = "--optimizer", "adam", "--target", 90, "--epochs", 200
+        text = self.succeeds("optimizers", "--data", "data", *options).stdout
         self.assertRegex(text, r"\| adam +\| +0.001 \| +\d+ \|")
 
 
