@@ -129,7 +129,8 @@ def as_subproject(folder, built_with):
     (consumer / "subprojects").mkdir()
     (consumer / "subprojects/gemmgrad").symlink_to(ROOT)
     (consumer / "subprojects/gemmgrad.wrap").write_text(
-        "[wrap-file]\ndirectory = gemmgrad\n\n[provide]\ndependency_names = gemmgrad, gemmgrad-blas\n", encoding="utf-8")
+        "[wrap-file]\ndirectory = gemmgrad\n\n[provide]\ndependency_names = gemmgrad, gemmgrad-blas\n",
+        encoding="utf-8")
     environment = dict(os.environ, CC=" ".join(built_with), OMP_NUM_THREADS="1")
     run("meson", "setup", folder / "build", consumer, "--force-fallback-for=gemmgrad,gemmgrad-blas", "-Doptimization=0",
         "-Dgemmgrad:tests=disabled", f"-Dexamples={ROOT / 'examples'}", env=environment)
