@@ -43,7 +43,7 @@ def main(root):
     there = {name for wrap in wraps.values() for name in provided(wrap)}
     builds = [root / folder / "meson.build" for folder in ("blas_backend", "layers", "bench", "tests")]
     text = "\n".join(path.read_text(encoding="utf-8") for path in builds)
-    asked = re.findall(r"(?<!declare_)dependency\('(\w+)'([^)]*)", text)
+    asked = re.findall(r"(?<!_)dependency\('(\w+)'([^)]*)", text)
     wanted = {name for name, options in asked if "allow_fallback: false" not in options} | {"lapacke"}
     wrong += [f"no wrap provides {name}" for name in sorted(wanted - there - COMPILERS_OWN)]
     print("\n".join(wrong) or f"{len(wraps)} wraps provide {', '.join(sorted(there))}")
