@@ -14,8 +14,8 @@ int main(void)
     void *space;
     char version[32];
 
-    if (gg_lapack_workspace(&bytes, GG_LAPACK_LOG_DETERMINANT, 2, 2, 0) != GG_OK ||
-        gg_alloc(&space, (size_t)bytes) != GG_OK)
+    if (gg_lapack_workspace(&bytes, GG_LAPACK_LOG_DETERMINANT, 2, 2, 0) != GG_OK
+        || gg_alloc(&space, (size_t)bytes) != GG_OK)
         return 1;
     if (gg_log_determinant(&sign, &log_magnitude, a, 2, 2, space, bytes) != GG_OK || sign != -1)
         return 2;
