@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Golden numbers from PyTorch in double, for tests/golden/test_golden.c.
 
-generate.py [FOLDER]     write layers.safetensors, optimizers.safetensors and training.safetensors (default: beside this
-                         script). Needs PyTorch (2.0 or newer, CPU) and NumPy:
+generate.py [FOLDER]     write layers, optimizers, training and torch.safetensors (default: beside this script).
+                         Needs PyTorch (2.0 or newer, CPU) and NumPy:
                              python3 -m venv venv && venv/bin/pip install torch numpy && venv/bin/python generate.py
 
 The files are in the repository: run this only to add a case, and look at the difference. The same PyTorch writes the
@@ -29,7 +29,7 @@ SIGNAL, VALUES = (BATCH, 5, 10), (BATCH, 5)
 SEQUENCE = (TIME, BATCH, IN)       # as in tests/registry/registry_sequence.c
 VOCABULARY = 7
 MODEL_SEED = 1                     # of the gg_model: dropout's masks follow from it
-DTYPES = {np.dtype("float64"): "F64", np.dtype("int32"): "I32"}
+DTYPES = {np.dtype("float64"): "F64", np.dtype("float32"): "F32", np.dtype("int32"): "I32"}
 
 
 def write_safetensors(path, tensors):
@@ -629,9 +629,32 @@ def training():
     return tensors
 
 
+def state_dicts():
+    """torch.nn's modules as they are: their state_dict, narrowed to float, and what they compute in double from it."""
+    torch.manual_seed(11)
+    tensors = {}
+    modules = {
+        "rnn": torch.nn.RNN(5, 4, 1, dtype=torch.float64),
+        "lstm": torch.nn.LSTM(5, 4, 2, bidirectional=True, dtype=torch.float64),
+        "gru": torch.nn.GRU(5, 4, 2, dtype=torch.float64),
+        "plain": torch.nn.GRU(5, 4, 1, bias=False, dtype=torch.float64),
+    }
+    for name, module in modules.items():
+        for key, value in module.state_dict().items():
+            value.copy_(value.float())
+            tensors[f"{name}.{key}"] = value.numpy().astype(np.float64 if name == "plain" else np.float32)
+        x = torch.randn(6, 3, 5).double()
+        with torch.no_grad():
+            y, last = module(x)
+        tensors.update({f"{name}.x": x.numpy(), f"{name}.y": y.numpy()})
+        for label, state in zip(("h", "c"), last if name == "lstm" else (last,)):
+            tensors[f"{name}.{label}"] = state.numpy()
+    return tensors
+
+
 def main(folder):
     torch.set_num_threads(1)
-    for name, make in ("layers", layers), ("optimizers", optimizers), ("training", training):
+    for name, make in ("layers", layers), ("optimizers", optimizers), ("training", training), ("torch", state_dicts):
         tensors = make()
         assert all(math.isfinite(x) for tensor in tensors.values() for x in tensor.ravel()), name
         write_safetensors(os.path.join(folder, name + ".safetensors"), tensors)
