@@ -66,6 +66,7 @@ static const int64_t large[][4] = {{4, 33, 7, 80}, {2, 700, 3, 17}, {3, 40, 130,
 START_TEST(any_number_of_threads)
 {
     static const int threads[] = {1, 2, 3, 8};
+    const int threads_before = gg_threads();
     const int64_t *size = large[_i % 3];
     const gg_recurrent_shape s = shape_of(_i / 3, size[0], size[1], size[2], size[3]);
     const recurrent_options o = options_of(_i % 2 == 0 ? 7 : 0);
@@ -76,13 +77,14 @@ START_TEST(any_number_of_threads)
         recurrent_case_run(&found, &c, 1);
         recurrent_case_check(&c, &found);
     }
-    ck_assert_int_eq(gg_set_threads(0), GG_OK);
+    ck_assert_int_eq(gg_set_threads(threads_before), GG_OK);
 }
 END_TEST
 
 /* Two directions at once, on one thread, on one each, on several each. */
 START_TEST(directions)
 {
+    const int threads_before = gg_threads();
     for (int threads = 1; threads <= 5; threads += 2)
         for (int size = 0; size < 2; size++) {
             const gg_recurrent_shape s =
@@ -99,7 +101,7 @@ START_TEST(directions)
             recurrent_case_check(&cases[1], &found[1]);
             support_release();
         }
-    ck_assert_int_eq(gg_set_threads(0), GG_OK);
+    ck_assert_int_eq(gg_set_threads(threads_before), GG_OK);
 }
 END_TEST
 
