@@ -82,12 +82,11 @@ static void input_columns(const gg_recurrent_share *s, int64_t row, int64_t rows
         gg_product_run_serial(&product);
 }
 
-/* The input's part for the steps from the s-th on; answers how many. Outside of a team the product may use all
- * threads, and takes all steps. */
+/* The input's part for the steps from `step` on; answers how many. */
 static int64_t input_part(const gg_recurrent_share *s, int64_t step)
 {
     const gg_recurrent_run *r = s->run;
-    const int64_t most = s->alone ? r->steps : (INPUT_ROWS + r->batch - 1) / r->batch;
+    const int64_t most = (INPUT_ROWS + r->batch - 1) / r->batch;
     const int64_t count = least(most, r->steps - step);
     const int64_t first = least(gg_recurrent_time(r, step), gg_recurrent_time(r, step + count - 1));
     if (s->begin == 0 && s->end == r->hidden)
