@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <gemmgrad/memory.h>
 
@@ -335,6 +336,18 @@ static void set_backward(gg_recurrent_run *r, const gg_recurrent_shape *s, const
 }
 
 /* ---- threads ---- */
+
+void gg_recurrent_take_over(const gg_recurrent_share *s, float *to, int64_t ld_to, const float *from, int64_t ld_from)
+{
+    const int64_t units = s->end - s->begin;
+    for (int64_t row = 0; row < s->run->batch; row++) {
+        float *target = to + row * ld_to + s->begin;
+        if (from == NULL)
+            memset(target, 0, (size_t)units * sizeof *target);
+        else
+            memmove(target, from + row * ld_from + s->begin, (size_t)units * sizeof *target);
+    }
+}
 
 typedef void share_body(const gg_recurrent_share *share);
 
