@@ -312,10 +312,11 @@ static void set_forward(gg_recurrent_run *r, const gg_recurrent_shape *s, const 
     r->ldy = distance(out->ldy, s);
     r->ld_last = distance(out->ld_last, s);
     r->scratch = workspace + room_of(s, GG_RECURRENT_FORWARD).scratch;
-    r->weights = (gg_step_weights){r->inputs->wh, r->columns, packed, h, h, before ? 2 : cells[r->cell].gates, false};
+    r->weights =
+        (gg_step_weights){r->inputs->wh, r->columns, packed, h, h, r->batch, before ? 2 : cells[r->cell].gates, false};
     if (before)
         r->candidate = (gg_step_weights){
-            r->inputs->wh + 2 * h, r->columns, packed != NULL ? packed + 2 * h * h : NULL, h, h, 1, false};
+            r->inputs->wh + 2 * h, r->columns, packed != NULL ? packed + 2 * h * h : NULL, h, h, r->batch, 1, false};
 }
 
 static void set_backward(gg_recurrent_run *r, const gg_recurrent_shape *s, const gg_recurrent_gradients *out,
@@ -332,7 +333,8 @@ static void set_backward(gg_recurrent_run *r, const gg_recurrent_shape *s, const
     r->scratch = workspace + m.scratch;
     r->dh = workspace + m.dh;
     r->dc = r->cell == GG_CELL_LSTM ? workspace + m.dc : NULL;
-    r->weights = (gg_step_weights){r->inputs->wh, r->columns, packed_at(r, workspace), r->hidden, r->columns, 1, true};
+    r->weights =
+        (gg_step_weights){r->inputs->wh, r->columns, packed_at(r, workspace), r->hidden, r->columns, r->batch, 1, true};
 }
 
 /* ---- threads ---- */
