@@ -125,6 +125,7 @@ extern const bench_kind bench_symmetric_eigen, bench_svd;                   /* b
 extern const bench_kind bench_affine;                                       /* bench_kinds_network.c */
 extern const bench_kind bench_network;                                      /* bench_kinds_network.c */
 extern const bench_kind bench_conv, bench_depthwise;                        /* bench_kinds_conv.c */
+extern const bench_kind bench_recurrent;                                    /* bench_kinds_recurrent.c */
 extern const bench_kind bench_convnet;                                      /* bench_kinds_convnet.c */
 
 /* Options of the products: which operands are stored transposed; how a weight is stored. */

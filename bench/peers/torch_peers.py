@@ -27,6 +27,7 @@ import time
 import conv_shapes
 import kernel_cases
 import peer_server
+import recurrent_shapes
 
 MARK = "GEMMGRAD_PEER_SETTING"
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "68719476736"}
@@ -318,6 +319,29 @@ def convolve_and_back(torch, layer, x, dy, what):
     return {"grad=None": set_to_none, "autograd.grad": returned}
 
 
+def recurrent(torch, cell, steps, batch, inputs, hidden):
+    """One layer over a sequence, forward and backward, with the gradients of x, weights and biases."""
+    kinds = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn_tanh": torch.nn.RNN,
+             "rnn_relu": lambda *sizes: torch.nn.RNN(*sizes, nonlinearity="relu")}
+    layer = kinds[cell](inputs, hidden)
+    x = torch.randn(steps, batch, inputs, requires_grad=True)
+    dy = torch.randn(steps, batch, hidden)
+    wanted = (x, *layer.parameters())
+
+    def set_to_none():
+        for tensor in wanted:
+            tensor.grad = None
+        layer(x)[0].backward(dy)
+
+    def kept():
+        layer(x)[0].backward(dy)
+
+    def returned():
+        torch.autograd.grad(layer(x)[0], wanted, dy)
+
+    return {"grad=None": set_to_none, "grad kept": kept, "autograd.grad": returned}
+
+
 # One line a case: its name without the weight's layout, and how to make the ways to do it.
 CASES = {
     "layers/affine/32x256x256": lambda torch: affine(torch, 32, 256, 256),
@@ -348,6 +372,16 @@ def add_convolutions(kind, passes, shapes):
 add_convolutions("conv", conv_shapes.PASSES, conv_shapes.CONV)
 add_convolutions("conv", ("first",), conv_shapes.FIRST)
 add_convolutions("depthwise", conv_shapes.PASSES, conv_shapes.DEPTHWISE)
+
+
+def add_recurrent(cell, shapes):
+    for sizes in shapes:
+        CASES[recurrent_shapes.recurrent_name(cell, sizes)] = (
+            lambda torch, sizes=sizes: recurrent(torch, cell, *sizes))
+
+
+for each_cell, its_shapes in recurrent_shapes.CELLS.items():
+    add_recurrent(each_cell, its_shapes)
 
 
 # ---- measuring ----
