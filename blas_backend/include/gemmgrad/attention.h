@@ -11,7 +11,7 @@
  * What a query sees: keys below the sample's length; if causal, query t sees keys 0 .. first_query + t; a bias of
  * -infinity hides a key as well. A query that sees nothing gives zeros, and its gradients are zero. K and V must hold
  * finite numbers where a causal mask or a bias hides them (they are multiplied by a weight of 0); beyond a sample's
- * length they are not read. A NaN in a row of Q makes that row of O NaN.
+ * length they are not read. Weights below e^-88 count as 0. A NaN in a row of Q makes that row of O NaN.
  *
  * Head h of the queries belongs to head h / (heads / kv_heads) of keys and values (grouped-query attention).
  *
