@@ -130,7 +130,7 @@ typedef struct tensor {
     const void *data;
     gg_attention_strides strides;
     int64_t steps, columns;
-    bool output;
+    bool output, optional;
 } tensor;
 
 /* Floats from the first to behind the last element of n things `stride` apart that take `each`; -1: too many. */
@@ -164,7 +164,7 @@ static gg_status check_tensor(const char *function, const tensor *t, int64_t sam
             "%lld steps overlap",
             function, t->name, (long long)t->strides.sample, (long long)t->strides.step, (long long)samples,
             (long long)t->steps);
-    if (t->data == NULL && samples > 0 && t->steps > 0)
+    if (t->data == NULL && !t->optional && samples > 0 && t->steps > 0)
         return gg_fail(GG_ERR_ARGUMENT, "%s: %s is NULL with %lld samples and %lld steps", function, t->name,
                        (long long)samples, (long long)t->steps);
     return GG_OK;
@@ -307,10 +307,10 @@ gg_status gg_attention_forward(float *o, float *lse, const float *q, const float
         status = check_options(&call, name, options);
     if (status == GG_OK)
         status = check_tensors(name,
-                               (const tensor[]){{"o", o, s->o, s->queries, s->heads * s->width, true},
-                                                {"q", q, s->q, s->queries, s->heads * s->width, false},
-                                                {"k", k, s->k, s->keys, s->kv_heads * s->width, false},
-                                                {"v", v, s->v, s->keys, s->kv_heads * s->width, false},
+                               (const tensor[]){{"o", o, s->o, s->queries, s->heads * s->width, true, false},
+                                                {"q", q, s->q, s->queries, s->heads * s->width, false, false},
+                                                {"k", k, s->k, s->keys, s->kv_heads * s->width, false, false},
+                                                {"v", v, s->v, s->keys, s->kv_heads * s->width, false, false},
                                                 {0}},
                                s->samples);
     int64_t needed = 0;
@@ -340,14 +340,14 @@ gg_status gg_attention_backward(float *dq, float *dk, float *dv, const float *d_
     const int64_t columns = s->heads * s->width, kv_columns = s->kv_heads * s->width;
     if (status == GG_OK)
         status = check_tensors(name,
-                               (const tensor[]){{"dq", dq, s->q, s->queries, columns, true},
-                                                {"dk", dk, s->k, s->keys, kv_columns, true},
-                                                {"dv", dv, s->v, s->keys, kv_columns, true},
-                                                {"d_o", d_o, s->o, s->queries, columns, false},
-                                                {"q", q, s->q, s->queries, columns, false},
-                                                {"k", k, s->k, s->keys, kv_columns, false},
-                                                {"v", v, s->v, s->keys, kv_columns, false},
-                                                {"o", o, s->o, s->queries, columns, false},
+                               (const tensor[]){{"dq", dq, s->q, s->queries, columns, true, true},
+                                                {"dk", dk, s->k, s->keys, kv_columns, true, true},
+                                                {"dv", dv, s->v, s->keys, kv_columns, true, true},
+                                                {"d_o", d_o, s->o, s->queries, columns, false, false},
+                                                {"q", q, s->q, s->queries, columns, false, false},
+                                                {"k", k, s->k, s->keys, kv_columns, false, false},
+                                                {"v", v, s->v, s->keys, kv_columns, false, false},
+                                                {"o", o, s->o, s->queries, columns, false, false},
                                                 {"lse", lse, {s->queries, 1}, s->queries, 1, false},
                                                 {0}},
                                s->samples);

@@ -99,12 +99,15 @@ static void add_keys(const gg_attention_call *call, const gg_attention_item *ite
     gg_attention_scores(s, call, item, t->qt, key, count, column);
     gg_attention_product(ds, LD, v, shape->v.step, false, t->d_ot + column, LD, count, columns, width, 1.0f, 0.0f);
     gg_kernels()->attention_gradient(s, ds, LD, count, columns, t->lse + column, t->dot + column);
-    gg_attention_product(t->dv + key * width, width, s, LD, false, t->d_o + column * width, width, count, width,
-                         columns, 1.0f, 1.0f);
-    gg_attention_product(t->dk + key * width, width, ds, LD, false, t->q + column * width, width, count, width, columns,
-                         scale, 1.0f);
-    gg_attention_product(t->dq + column * width, width, ds, LD, true, t->k + key * width, width, columns, width, count,
-                         scale, key > 0 ? 1.0f : 0.0f);
+    if (call->dv != NULL)
+        gg_attention_product(t->dv + key * width, width, s, LD, false, t->d_o + column * width, width, count, width,
+                             columns, 1.0f, 1.0f);
+    if (call->dk != NULL)
+        gg_attention_product(t->dk + key * width, width, ds, LD, false, t->q + column * width, width, count, width,
+                             columns, scale, 1.0f);
+    if (call->dq != NULL)
+        gg_attention_product(t->dq + column * width, width, ds, LD, true, t->k + key * width, width, columns, width,
+                             count, scale, key > 0 ? 1.0f : 0.0f);
 }
 
 static void run_item(const gg_attention_call *call, const gg_attention_item *item, const scratch *t)
@@ -114,6 +117,8 @@ static void run_item(const gg_attention_call *call, const gg_attention_item *ite
     load(call, item, t);
     for (int64_t key = 0; key < item->keys; key += GG_BACKWARD_KEYS)
         add_keys(call, item, t, key, least(GG_BACKWARD_KEYS, item->keys - key));
+    if (call->dq == NULL)
+        return;
     if (item->keys == 0)
         gg_kernels()->fill(t->dq, item->queries * width, 0.0f);
     gg_kernels()->copy_rows(call->dq + rows_at(&shape->q, item->sample, item->query, item->head, width), shape->q.step,
@@ -142,10 +147,12 @@ static void close_head(const gg_attention_call *call, const scratch *t, int64_t 
         gg_kernels()->copy_rows(t->late + floats, width, t->dv, width, shape->keys, width);
         return;
     }
-    gg_kernels()->copy_rows(call->dk + rows_at(&shape->k, sample, 0, head, width), shape->k.step, t->dk, width,
-                            shape->keys, width);
-    gg_kernels()->copy_rows(call->dv + rows_at(&shape->v, sample, 0, head, width), shape->v.step, t->dv, width,
-                            shape->keys, width);
+    if (call->dk != NULL)
+        gg_kernels()->copy_rows(call->dk + rows_at(&shape->k, sample, 0, head, width), shape->k.step, t->dk, width,
+                                shape->keys, width);
+    if (call->dv != NULL)
+        gg_kernels()->copy_rows(call->dv + rows_at(&shape->v, sample, 0, head, width), shape->v.step, t->dv, width,
+                                shape->keys, width);
 }
 
 static void run_part(void *context, int part, int parts)
@@ -168,7 +175,7 @@ static void run_part(void *context, int part, int parts)
 /* ---- heads that were cut ---- */
 
 typedef struct late_job {
-    float *dk, *dv; /* where they belong */
+    float *dk, *dv; /* where they belong; NULL: not wanted */
     const float *late;
     const gg_attention_shape *shape;
 } late_job;
@@ -176,28 +183,29 @@ typedef struct late_job {
 static void add_late_rows(void *context, int64_t begin, int64_t end)
 {
     const late_job *job = context;
-    const gg_attention_shape *shape = job->shape;
-    const float *late_dv = job->late + shape->keys * shape->width;
-    for (int64_t key = begin; key < end; key++) {
-        float *dk = job->dk + key * shape->k.step, *dv = job->dv + key * shape->v.step;
-        gg_kernels()->add(dk, dk, job->late + key * shape->width, shape->width);
-        gg_kernels()->add(dv, dv, late_dv + key * shape->width, shape->width);
-    }
+    const gg_attention_shape *s = job->shape;
+    for (int64_t key = begin; key < end && job->dk != NULL; key++)
+        gg_kernels()->add(job->dk + key * s->k.step, job->dk + key * s->k.step, job->late + key * s->width, s->width);
+    for (int64_t key = begin; key < end && job->dv != NULL; key++)
+        gg_kernels()->add(job->dv + key * s->v.step, job->dv + key * s->v.step, job->late + (s->keys + key) * s->width,
+                          s->width);
 }
 
 static void add_late(const gg_attention_call *call, int part, int parts)
 {
-    const gg_attention_shape *shape = &call->shape;
+    const gg_attention_shape *s = &call->shape;
     const int64_t head_items = call->group * call->tiles;
     int64_t begin, end;
     gg_attention_share(&begin, &end, call, part, parts);
     if (begin == end || begin % head_items == 0)
         return;
     const gg_attention_item item = gg_attention_item_at(call, begin);
-    late_job job = {call->dk + rows_at(&shape->k, item.sample, 0, item.kv_head, shape->width),
-                    call->dv + rows_at(&shape->v, item.sample, 0, item.kv_head, shape->width), lay_out(call, part).late,
-                    shape};
-    gg_parallel_for(shape->keys, (1 << 14) / shape->width + 1, 1, add_late_rows, &job);
+    late_job job = {.late = lay_out(call, part).late, .shape = s};
+    if (call->dk != NULL)
+        job.dk = call->dk + rows_at(&s->k, item.sample, 0, item.kv_head, s->width);
+    if (call->dv != NULL)
+        job.dv = call->dv + rows_at(&s->v, item.sample, 0, item.kv_head, s->width);
+    gg_parallel_for(s->keys, (1 << 14) / s->width + 1, 1, add_late_rows, &job);
 }
 
 void gg_attention_run_backward(const gg_attention_call *call, int parts)

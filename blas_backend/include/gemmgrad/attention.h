@@ -74,7 +74,8 @@ GG_API gg_status gg_attention_forward(float *o, float *lse, const float *q, cons
                                       const gg_attention_shape *shape, const gg_attention_options *options,
                                       float *workspace, int64_t workspace_floats);
 
-/* The gradients with respect to Q, K and V from that of O, with what forward was given and what it returned:
+/* The gradients with respect to Q, K and V from that of O, with what forward was given and what it returned;
+ * dq, dk and dv may each be NULL, not wanted:
  *     D = rows of sum(dO * O)     dS = P * (dO V^T - D)     dQ = scale dS K     dK = scale dS^T Q     dV = P^T dO */
 GG_API gg_status gg_attention_backward(float *dq, float *dk, float *dv, const float *d_o, const float *q,
                                        const float *k, const float *v, const float *o, const float *lse,
