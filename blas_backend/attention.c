@@ -348,7 +348,7 @@ gg_status gg_attention_backward(float *dq, float *dk, float *dv, const float *d_
                                                 {"k", k, s->k, s->keys, kv_columns, false, false},
                                                 {"v", v, s->v, s->keys, kv_columns, false, false},
                                                 {"o", o, s->o, s->queries, columns, false, false},
-                                                {"lse", lse, {s->queries, 1}, s->queries, 1, false},
+                                                {"lse", lse, {s->queries, 1}, s->queries, 1, false, false},
                                                 {0}},
                                s->samples);
     int64_t needed = 0;
