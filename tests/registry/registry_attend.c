@@ -98,9 +98,9 @@ int registry_attention_groups(twin *t, const registry_sizes *s)
                                   .heads = 4,
                                   .kv_heads = 2,
                                   .width = 3,
-                                  .scale = 0.75,
+                                  .scale = 0.25,
                                   .causal = true};
-    const gg_multi_head_options o = {.heads = 4, .kv_heads = 2, .causal = true, .scale = 0.75f};
+    const gg_multi_head_options o = {.heads = 4, .kv_heads = 2, .causal = true, .scale = 0.25f};
     const int q = input(t, "x", true, GG_TIME, 12), k = input(t, "second", true, GG_TIME, 6);
     const int apart = twin_layer(
         t, gg_attention(t->model, t->values[q].value, t->values[k].value, t->values[k].value, &o),
