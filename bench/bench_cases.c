@@ -34,6 +34,8 @@
 #define DEPTHWISE(...) \
     DEPTHWISE_PASS(FORWARD, 16, __VA_ARGS__), DEPTHWISE_PASS(DX, 16, __VA_ARGS__), \
         DEPTHWISE_PASS(DW, 16, __VA_ARGS__), DEPTHWISE_PASS(BOTH, 16, __VA_ARGS__)
+#define ATTENTION(option, ...) \
+    {"layers", "causal attention, forward and backward", &bench_attention, BENCH_##option, {__VA_ARGS__}}
 #define CONVNET(option, batch) {"training", "training steps", &bench_convnet, BENCH_##option, {batch}}
 #define NETWORK(option, ...) {"training", "training steps", &bench_network, BENCH_##option, {__VA_ARGS__}}
 /* clang-format on */
@@ -492,6 +494,15 @@ static const bench_case cases[] = {
     ODD(16, 17, 33, 29, 31, 5, 1),
     ODD(16, 17, 33, 29, 31, 1, 1),
     ODD(3, 33, 17, 65, 65, 3, 1),
+
+    /* ---- attention: batch, length, width, heads ---- */
+    ATTENTION(PROJECTED, 8, 128, 256, 4),
+    ATTENTION(PROJECTED, 4, 512, 512, 8),
+    ATTENTION(PROJECTED, 2, 1024, 768, 12),
+    ATTENTION(CORE, 8, 128, 256, 4),
+    ATTENTION(CORE, 4, 512, 512, 8),
+    ATTENTION(CORE, 2, 1024, 768, 12),
+    ATTENTION(CORE, 1, 4096, 768, 12),
 
     /* ---- training steps: batch, inputs, hidden ..., classes ---- */
     NETWORK(SIGMOID_SGD, 30, 2, 10, 3),

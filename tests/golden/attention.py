@@ -80,7 +80,8 @@ def weights_of(scores, lengths=None, causal=False, monotonic=None, center=None, 
 
 
 def parts(c):
-    x, second, location = sequence(c, "x", TIME_2, IN), sequence(c, "second", TIME, IN), sequence(c, "location", TIME_2, 6)
+    x, second = sequence(c, "x", TIME_2, IN), sequence(c, "second", TIME, IN)
+    location = sequence(c, "location", TIME_2, MOST_KEYS)
     v, q, k = weight(c, IN), x.transpose(0, 1), second.transpose(0, 1)
     scores = 0.75 * q @ k.mT + torch.tanh(q[:, :, None] + k[:, None]) @ v + location.transpose(0, 1)[:, :, :TIME]
     return (weights_of(scores, causal=True) @ k).transpose(0, 1)
