@@ -8,8 +8,9 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-BATCH, TIME, IN, OUT = 2, 3, 4, 3  # GOLDEN_SIZES in test_golden.c
-TIME_2, MOST_KEYS = TIME + 2, 6    # queries, as in tests/registry/twin.c; as in registry_attend.c
+from golden_case import BATCH, IN, OUT, TIME
+
+TIME_2, MOST_KEYS = TIME + 2, 6  # queries, as in tests/registry/twin.c; as in registry_attend.c
 
 
 def sequence(c, name, time, features, batch_first=False):
@@ -110,7 +111,7 @@ def score(kind, batch_first=False, with_lengths=False, units=0, window=None, hal
     return build
 
 
-def cases():
+def attention_cases():
     yield "multi_head", multi_head
     yield "multi_head_cross", multi_head_cross
     yield "attention_groups", attention_groups
