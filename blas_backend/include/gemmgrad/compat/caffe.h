@@ -7,8 +7,9 @@
  *
  * The type of a transpose is CBLAS_TRANSPOSE in C++ where cblas.h has been included before, and int otherwise; the
  * values are those of cblas.h, 111 for an operand as it is, 112 and 113 for one stored transposed. No name of cblas.h
- * is defined here. Nothing is allocated; thread-safe on different outputs; up to gg_threads() threads. A kernel larger
- * than the padded image is refused. Refused calls: gemmgrad/compat/failure.h. */
+ * is defined here. Nothing is allocated; thread-safe on different outputs. A product takes up to gg_threads() threads,
+ * and inside an OpenMP region of yours the calling one; columns take the calling one. A kernel larger than the padded
+ * image is refused. Refused calls: gemmgrad/compat/failure.h. */
 #ifndef GEMMGRAD_COMPAT_CAFFE_H
 #define GEMMGRAD_COMPAT_CAFFE_H
 

@@ -4,9 +4,9 @@
  * definitions of the functions below; link with gemmgrad-blas. The signatures are darknet's (both
  * https://github.com/pjreddie/darknet and https://github.com/AlexeyAB/darknet, which alone has im2col_cpu_ext),
  * row-major float32. Differences: beta = 0 overwrites C even where it holds NaN, which darknet multiplies by 0; a
- * kernel larger than the padded image is refused. Nothing is allocated; thread-safe on different outputs; up to
- * gg_threads() threads, so do not call from inside an OpenMP loop of your own over the rows. Refused calls:
- * gemmgrad/compat/failure.h. */
+ * kernel larger than the padded image is refused. Nothing is allocated; thread-safe on different outputs. A product
+ * takes up to gg_threads() threads, and inside an OpenMP region of yours the calling one; columns take the calling one.
+ * Refused calls: gemmgrad/compat/failure.h. */
 #ifndef GEMMGRAD_COMPAT_DARKNET_H
 #define GEMMGRAD_COMPAT_DARKNET_H
 
