@@ -64,6 +64,10 @@ void col2im_cpu(const Dtype *data_col, const int channels, const int height, con
                 }
 }
 
+/* For float they have become idle, of which clang tells. */
+#ifdef __clang__
+#pragma clang diagnostic ignored "-Winstantiation-after-specialization"
+#endif
 template void im2col_cpu<float>(const float *, const int, const int, const int, const int, const int, const int,
                                 const int, const int, const int, const int, const int, float *);
 template void im2col_cpu<double>(const double *, const int, const int, const int, const int, const int, const int,

@@ -1,9 +1,10 @@
 /* gemmgrad/compat/caffe.h - Caffe's matrix product and columns on the CPU, by gemmgrad.
  *
  * C++: include it at the end of math_functions.hpp and im2col.hpp, and remove the definition of caffe_cpu_gemm<float>
- * from math_functions.cpp; im2col.cpp may stay as it is. Link with gemmgrad-blas. The functions are specialisations for
- * float of Caffe's templates in namespace caffe (https://github.com/BVLC/caffe, 1.0: with dilation); double stays
- * Caffe's. C, for code that took them over: the same names as plain functions.
+ * from math_functions.cpp; im2col.cpp may stay as it is (its explicit instantiations for float become idle). Link with
+ * gemmgrad-blas. The functions are specialisations for float of Caffe's templates in namespace caffe
+ * (https://github.com/BVLC/caffe, 1.0: with dilation); double stays Caffe's. C, for code that took them over: the same
+ * names as plain functions.
  *
  * The type of a transpose is CBLAS_TRANSPOSE in C++ where cblas.h has been included before, and int otherwise; the
  * values are those of cblas.h, 111 for an operand as it is, 112 and 113 for one stored transposed. No name of cblas.h
