@@ -21,7 +21,7 @@ gg_status bench_peer_start(bench_peer *peer, const char *name, const char *pytho
 {
     *peer = (bench_peer){.name = name};
     snprintf(peer->script, sizeof peer->script, "%s/%s_peers.py", folder, name);
-    peer->side = (ab_side){.name = "--peer", .program = python, .script = peer->script};
+    peer->side = (ab_side){.name = "--peer", .program = python, .script = peer->script, .patience = 300.0};
     gg_status status = ab_child_start(&peer->child, &peer->side, threads);
     if (status == GG_OK)
         status = ask_about(peer);
