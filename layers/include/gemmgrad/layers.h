@@ -2,6 +2,7 @@
 #ifndef GEMMGRAD_LAYERS_H
 #define GEMMGRAD_LAYERS_H
 
+#include <gemmgrad/attend.h>
 #include <gemmgrad/digits.h>
 #include <gemmgrad/idx.h>
 #include <gemmgrad/layer.h>
@@ -9,6 +10,7 @@
 #include <gemmgrad/optimizer.h>
 #include <gemmgrad/random.h>
 #include <gemmgrad/safetensors.h>
+#include <gemmgrad/sequence.h>
 #include <gemmgrad/spiral.h>
 #include <gemmgrad/trainer.h>
 

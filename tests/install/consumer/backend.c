@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include <gemmgrad/blas_backend.h>
+#include <gemmgrad/compat/llmc.h>
 
 int main(void)
 {
