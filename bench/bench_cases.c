@@ -39,6 +39,8 @@
 #define LSTM_SIZES(hidden) \
     RECURRENT(LSTM, 32, 1, hidden, hidden), RECURRENT(LSTM, 32, 8, hidden, hidden), \
         RECURRENT(LSTM, 32, 32, hidden, hidden), RECURRENT(LSTM, 32, 128, hidden, hidden)
+#define ATTENTION(option, ...) \
+    {"layers", "causal attention, forward and backward", &bench_attention, BENCH_##option, {__VA_ARGS__}}
 #define CONVNET(option, batch) {"training", "training steps", &bench_convnet, BENCH_##option, {batch}}
 #define NETWORK(option, ...) {"training", "training steps", &bench_network, BENCH_##option, {__VA_ARGS__}}
 /* clang-format on */
@@ -522,6 +524,15 @@ static const bench_case cases[] = {
     RECURRENT(RNN_TANH, 32, 1, 256, 256),
     RECURRENT(RNN_TANH, 32, 32, 256, 256),
     RECURRENT(RNN_TANH, 32, 32, 1024, 1024),
+
+    /* ---- attention: batch, length, width, heads ---- */
+    ATTENTION(PROJECTED, 8, 128, 256, 4),
+    ATTENTION(PROJECTED, 4, 512, 512, 8),
+    ATTENTION(PROJECTED, 2, 1024, 768, 12),
+    ATTENTION(CORE, 8, 128, 256, 4),
+    ATTENTION(CORE, 4, 512, 512, 8),
+    ATTENTION(CORE, 2, 1024, 768, 12),
+    ATTENTION(CORE, 1, 4096, 768, 12),
 
     /* ---- training steps: batch, inputs, hidden ..., classes ---- */
     NETWORK(SIGMOID_SGD, 30, 2, 10, 3),

@@ -21,6 +21,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+from golden_attention import attention_cases
 from golden_case import BATCH, IN, OUT, TIME, Case, write_safetensors
 from golden_sequences import Sequences, sequence_cases, state_dicts
 
@@ -250,6 +251,7 @@ def cases():
     for network in sequential, fan_out, residual, two_inputs, classifier, three_losses, learned_targets:
         yield network.__name__, network
     yield from sequence_cases()
+    yield from attention_cases()
     yield from convolutions()
 
 
