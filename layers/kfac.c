@@ -222,14 +222,15 @@ static gg_status refresh_all(gg_optimizer *optimizer)
 static gg_status step(gg_optimizer *optimizer, float lr, float scale)
 {
     const gg_optimizer_options *o = &optimizer->options;
+    const int64_t n = optimizer->model->dense_floats;
     float *p = optimizer->scratch;
     double length = 0.0;
     gg_status status = refresh_all(optimizer);
     if (status != GG_OK)
         return status;
-    memcpy(p, gg_model_gradients(optimizer->model), (size_t)optimizer->floats * sizeof *p);
+    memcpy(p, gg_model_gradients(optimizer->model), (size_t)n * sizeof *p);
     if (scale != 1.0f)
-        status = gg_scale(p, optimizer->floats, scale);
+        status = gg_scale(p, n, scale);
     for (int i = 0; i < optimizer->block_count && status == GG_OK; i++)
         if (optimizer->blocks[i].node >= 0)
             status = precondition(optimizer, &optimizer->blocks[i], p, &length);
@@ -238,8 +239,8 @@ static gg_status step(gg_optimizer *optimizer, float lr, float scale)
         status = shorten(optimizer, p, (float)sqrt(STEP_BOUND / length));
     if (status != GG_OK)
         return status;
-    return gg_update_momentum(gg_model_parameters(optimizer->model), optimizer->state, p, optimizer->floats, lr,
-                              o->momentum, o->weight_decay, 1.0f);
+    return gg_update_momentum(gg_model_parameters(optimizer->model), optimizer->state, p, n, lr, o->momentum,
+                              o->weight_decay, 1.0f);
 }
 
 const gg_matrix_rule gg_kfac_rule = {plan, step, expect};

@@ -52,18 +52,27 @@ static gg_status bring_to_one(gg_model *model, gg_node *node, float *w, int64_t 
     return status;
 }
 
+bool gg_parameter_is_shared(const gg_model *model, int32_t parameter)
+{
+    int users = 0;
+    for (int32_t i = 0; i < model->node_count; i++)
+        for (int j = 0; j < model->nodes[i].parameter_count; j++)
+            users += model->nodes[i].parameters[j] == parameter;
+    return users > 1;
+}
+
 /* Before the node's forward, its inputs being there. */
 static gg_status start_node(gg_model *model, gg_node *node, void *context)
 {
     (void)context;
-    if (!node->layer_class->linear_in_weight)
+    if (!node->layer_class->linear_in_weight || gg_parameter_is_shared(model, node->parameters[0]))
         return GG_OK;
     const int32_t p = node->parameters[0];
     const gg_parameter_info *parameter = &model->parameters[p];
-    const int64_t rows = parameter->shape.dims[0];
+    const int64_t rows = parameter->shape.dims[0], columns = parameter->size / rows;
     float *w = model->weights + parameter->offset;
     gg_random random = gg_random_make(model->seed, (uint64_t)p);
-    const gg_status status = gg_orthogonal_fill(w, rows, parameter->size / rows, 1.0f, &random);
+    const gg_status status = gg_orthogonal_fill(w, columns, rows, columns, 1.0f, &random);
     /* A normalised weight has the size it has. */
     return status == GG_OK && node->spectral < 0 ? bring_to_one(model, node, w, parameter->size) : status;
 }

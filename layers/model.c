@@ -70,6 +70,7 @@ void gg_model_free(gg_model *model)
     gg_free(model->states);
     gg_free(model->weights);
     gg_free(model->gradients);
+    gg_free(model->touched);
     gg_free(model->carried);
     gg_free(model->workspace);
     gg_free(model);
@@ -394,10 +395,35 @@ void gg_node_state(gg_model *model, gg_node *node, const char *suffix, const gg_
         node->states[node->state_count++] = state;
 }
 
-void gg_node_orthogonal(gg_model *model)
+void gg_node_orthogonal(gg_model *model, int blocks)
 {
     if (model->error == GG_OK)
-        model->parameters[model->parameter_count - 1].orthogonal = true;
+        model->parameters[model->parameter_count - 1].blocks = blocks;
+}
+
+void gg_node_start_part(gg_model *model, int64_t first, int64_t count)
+{
+    if (model->error != GG_OK)
+        return;
+    model->parameters[model->parameter_count - 1].start_first = first;
+    model->parameters[model->parameter_count - 1].start_count = count;
+}
+
+void gg_node_sparse(gg_model *model)
+{
+    if (model->error == GG_OK)
+        model->parameters[model->parameter_count - 1].sparse = true;
+}
+
+void gg_node_share(gg_node *node, int32_t parameter)
+{
+    node->parameters[node->parameter_count++] = parameter;
+}
+
+void gg_node_sequence_state(gg_model *model)
+{
+    if (model->error == GG_OK)
+        model->states[model->state_count - 1].of_sequence = true;
 }
 
 void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life)

@@ -96,6 +96,8 @@ static gg_status step(gg_optimizer *optimizer, float lr, float scale)
     gg_status status = gg_optimizer_check_gradients(optimizer);
     for (int i = 0; i < optimizer->block_count && status == GG_OK; i++) {
         const gg_block *block = &optimizer->blocks[i];
+        if (block->is_sparse)
+            continue;
         status = block->is_matrix ? step_matrix(optimizer, block, lr, scale)
                                   : gg_block_adamw(optimizer, block, optimizer->state + block->offset,
                                                    gg_block_kept(optimizer, block, SQUARES), lr, scale);

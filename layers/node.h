@@ -18,7 +18,7 @@ enum {
     GG_NODE_INPUTS = 8,
     GG_NODE_OUTPUTS = 4,
     GG_NODE_PARAMETERS = 8,
-    GG_NODE_BUFFERS = 4,
+    GG_NODE_BUFFERS = 6,
     GG_NODE_STATES = 4,
     GG_NODE_OPTION_BYTES = 192,
     GG_NAME_BYTES = 48
@@ -33,6 +33,13 @@ typedef struct gg_moments {
     int64_t rows; /* written by the layer */
     bool wanted;  /* in this step */
 } gg_moments;
+
+/* Of a sparse parameter [rows, cols]: the rows of its gradient that may be other than 0. */
+typedef struct gg_touched {
+    int32_t *rows; /* the first `count` of them, each once */
+    int32_t *mark; /* mark[r]: whether row r is one of them */
+    int64_t count;
+} gg_touched;
 
 /* What forward and backward of one node see. Pointers that are not wanted are NULL. */
 typedef struct gg_pass {
@@ -49,15 +56,18 @@ typedef struct gg_pass {
     const float *w[GG_NODE_PARAMETERS];
     float *dw[GG_NODE_PARAMETERS];
     bool add_dw[GG_NODE_PARAMETERS];
+    gg_touched *touched[GG_NODE_PARAMETERS]; /* of parameters that are sparse; NULL of others */
     float *buffer[GG_NODE_BUFFERS];
     float *state[GG_NODE_STATES];
-    bool linear;         /* forward leaves its activation out: only asked of classes that say linear_in_weight */
-    bool updates_state;  /* forward of a training step: the states move on */
-    int64_t rows;        /* of the first input: all leading dimensions together */
-    int64_t columns;     /* of the first input: its last dimension */
-    int64_t size;        /* of the first input: rows * columns */
-    const void *options; /* the layer's own, as given to gg_node_begin */
-    gg_moments *moments; /* NULL, or for backward of a class that says gives_moments */
+    bool linear;            /* forward leaves its activation out: only asked of classes that say linear_in_weight */
+    bool updates_state;     /* forward of GG_TRAIN or GG_CONTINUE: the states of sequences move on */
+    const int64_t *extents; /* of the axes, present: axis a has extents[-1 - a] */
+    const int64_t *planned; /* the same, as large as planned */
+    int64_t rows;           /* of the first input: all leading dimensions together */
+    int64_t columns;        /* of the first input: its last dimension */
+    int64_t size;           /* of the first input: rows * columns */
+    const void *options;    /* the layer's own, as given to gg_node_begin */
+    gg_moments *moments;    /* NULL, or for backward of a class that says gives_moments */
 } gg_pass;
 
 /* What all nodes of one kind share. */
@@ -137,7 +147,10 @@ typedef struct gg_parameter_info {
     gg_shape shape;
     float deviation; /* of the normal distribution it starts from; 0: all as `start` */
     float start;
-    bool orthogonal; /* it starts as an orthogonal matrix times `deviation` instead */
+    int64_t start_first, start_count; /* floats that start so; none given: all */
+    int blocks;  /* above 0: so many orthogonal matrices times `deviation`, side by side, are its start instead */
+    bool sparse; /* backward writes a few rows of its gradient, which `touched` lists */
+    gg_touched touched;
     int64_t offset, size;
     bool trains; /* set by the plan: some gradient reaches it */
 } gg_parameter_info;
@@ -146,6 +159,7 @@ typedef struct gg_state_info {
     char name[GG_NAME_BYTES + 16];
     gg_shape shape;
     float initial;
+    bool of_sequence;                     /* gg_model_reset_states sets it to `initial` */
     int64_t offset, size;                 /* in the present array */
     int64_t planned_offset, planned_size; /* in the one that is being planned */
 } gg_state_info;
@@ -167,6 +181,8 @@ struct gg_model {
     gg_value loss;
     bool planned;
     float *weights, *gradients, *carried, *workspace;
+    int32_t *touched;     /* rows and marks of all sparse parameters */
+    int64_t dense_floats; /* of the parameters that are not sparse, which come first */
     int64_t parameter_floats, carried_floats, workspace_floats;
     int threads;         /* that asked buffers were planned for; 0: there are none */
     int32_t last_target; /* of the last run; -1: none */
@@ -189,8 +205,19 @@ void gg_node_parameter(gg_model *model, gg_node *node, const char *suffix, const
 /* The same for one that starts as `start` everywhere. */
 void gg_node_constant_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float start);
 
-/* The parameter added last starts as an orthogonal matrix of dims[0] rows, times its deviation. */
-void gg_node_orthogonal(gg_model *model);
+/* The parameter added last starts as an orthogonal matrix of dims[0] rows, times its deviation; or as so many blocks of
+ * columns, each orthogonal. */
+void gg_node_orthogonal(gg_model *model, int blocks);
+
+/* Only `count` floats from `first` on of the constant parameter added last start as its number, the others as 0. */
+void gg_node_start_part(gg_model *model, int64_t first, int64_t count);
+
+/* The parameter added last, a matrix, is sparse: backward adds to a few rows of its gradient and lists them in
+ * pass->touched; it lies behind the dense ones. */
+void gg_node_sparse(gg_model *model);
+
+/* Take a parameter of an earlier node as the next of this one's: its gradient is the sum of both (pass->add_dw). */
+void gg_node_share(gg_node *node, int32_t parameter);
 
 /* Add a buffer; it appears as pass->buffer[i] in the order of the calls. */
 void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life);
@@ -202,6 +229,10 @@ void gg_node_workspace(gg_node *node, gg_buffer_life life);
  * `initial` everywhere and appears as pass->state[i] in the order of the calls; forward may change it when
  * pass->updates_state. Its axes have the extents of the plan; one that a new plan gives another size starts anew. */
 void gg_node_state(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float initial);
+
+/* The state added last belongs to the sequence that runs: gg_model_reset_states sets it to `initial`, and forward
+ * changes it in GG_CONTINUE, too. */
+void gg_node_sequence_state(gg_model *model);
 
 /* A value of another shape in the same memory, with as many floats: no node, nothing to compute. Its gradient is that
  * of the whole memory. */
@@ -249,6 +280,9 @@ float gg_initial_deviation(gg_initializer init, gg_activation f, int64_t in, int
  * error. */
 int32_t gg_model_add_state(gg_model *model, const gg_node *node, const char *suffix, const gg_shape *shape,
                            float initial);
+
+/* Whether several layers use this parameter. */
+bool gg_parameter_is_shared(const gg_model *model, int32_t parameter);
 
 /* Run forward to target; `visit` (NULL: nobody) is called before each node's forward, when its inputs are there. */
 typedef gg_status gg_node_visitor(gg_model *model, gg_node *node, void *context);

@@ -72,7 +72,8 @@ static void describe_blocks(gg_optimizer *optimizer)
                             .size = p.size,
                             .rows = rows,
                             .columns = columns,
-                            .is_matrix = rows > 1 && columns > 1,
+                            .is_sparse = optimizer->model->parameters[i].sparse,
+                            .is_matrix = rows > 1 && columns > 1 && !optimizer->model->parameters[i].sparse,
                             .node = -1,
                             .bias_offset = -1};
         for (int t = 0; t < GG_BLOCK_TENSORS; t++)

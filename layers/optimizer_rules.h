@@ -31,7 +31,7 @@ typedef struct gg_block {
     const char *name;
     int64_t offset, size; /* in the flat arrays */
     int64_t rows, columns;
-    bool is_matrix;
+    bool is_matrix, is_sparse;     /* sparse ones are updated by optimizer.c, after the step */
     int tensors[GG_BLOCK_TENSORS]; /* as the rule's plan numbered them; -1: none */
     int32_t node;                  /* K-FAC: the layer that gives moments; -1: none */
     int64_t bias_offset;           /* K-FAC: of the bias beside the weight; -1: there is none */

@@ -7,7 +7,8 @@
  * life. A buffer whose size depends on the threads, too, is asked for at every plan, and a run with more of them
  * refused.
  *
- *   weights    [parameter 0 | parameter 1 | ...]       each from a multiple of 16 floats (64 bytes), gaps zero
+ *   weights    [parameter 0 | parameter 1 | ...]       each from a multiple of 16 floats (64 bytes), gaps zero; the
+ *                                                      sparse ones behind the dense ones
  *   gradients  the same layout
  *   states     [state 0 | state 1 | ...]               what outlives steps and is no parameter, laid out alike
  *   workspace  values, their gradients, caches, scratch, spare gradients: overlapping in time only */
@@ -218,6 +219,13 @@ static void plan_node(planner *p, int32_t i)
         else if (node->trains)
             plan_buffer(p, node, j, back, back);
     }
+    if (node->spectral >= 0 && p->status == GG_OK) {
+        const int32_t w = node->parameters[node->spectral];
+        if (model->parameters[w].sparse || gg_parameter_is_shared(model, w))
+            p->status =
+                gg_fail(GG_ERR_UNSUPPORTED, "gg_model_plan: \"%s\" is sparse or shared and cannot be normalised",
+                        model->parameters[w].name);
+    }
     if (node->spectral >= 0)
         add_floats(p, &node->spectral_offset, gg_spectral_floats(model, node), i, back);
     for (int j = 0; j < node->input_count; j++) {
@@ -278,37 +286,82 @@ static void place_all(planner *p)
 
 /* ---- parameters ---- */
 
+static gg_status fill_orthogonal(float *w, const gg_parameter_info *p, gg_random *random)
+{
+    const int64_t rows = p->shape.dims[0], columns = p->size / rows, width = columns / p->blocks;
+    gg_status status = GG_OK;
+    for (int b = 0; b < p->blocks && status == GG_OK; b++)
+        status = gg_orthogonal_fill(w + b * width, columns, rows, width, p->deviation, random);
+    return status;
+}
+
 static gg_status fill_parameters(gg_model *model, float *weights)
 {
     gg_status status = GG_OK;
     for (int32_t i = 0; i < model->parameter_count && status == GG_OK; i++) {
-        const gg_parameter_info *parameter = &model->parameters[i];
+        const gg_parameter_info *p = &model->parameters[i];
+        const int64_t count = p->start_count > 0 ? p->start_count : p->size;
         gg_random random = gg_random_make(model->seed, (uint64_t)i);
-        float *w = weights + parameter->offset;
-        if (parameter->orthogonal)
-            status = gg_orthogonal_fill(w, parameter->shape.dims[0], parameter->size / parameter->shape.dims[0],
-                                        parameter->deviation, &random);
-        else if (parameter->deviation > 0.0f)
-            status = gg_random_fill_normal(w, parameter->size, 0.0f, parameter->deviation, &random);
-        for (int64_t j = 0; j < parameter->size && parameter->start != 0.0f; j++)
-            w[j] = parameter->start;
+        float *w = weights + p->offset;
+        if (p->blocks > 0)
+            status = fill_orthogonal(w, p, &random);
+        else if (p->deviation > 0.0f)
+            status = gg_random_fill_normal(w, p->size, 0.0f, p->deviation, &random);
+        for (int64_t j = 0; j < count && p->start != 0.0f; j++)
+            w[p->start_first + j] = p->start;
     }
     return status;
+}
+
+/* Places for the parameters that are sparse, or that are not, behind *floats of others. */
+static gg_status place_parameters(gg_model *model, bool sparse, int64_t *floats)
+{
+    for (int32_t i = 0; i < model->parameter_count; i++) {
+        if (model->parameters[i].sparse != sparse)
+            continue;
+        model->parameters[i].offset = *floats;
+        *floats += round_up(model->parameters[i].size);
+        if (*floats > MOST_FLOATS)
+            return gg_fail(GG_ERR_OVERFLOW,
+                           "gg_model_plan: %lld floats of parameters or more are more than memory can hold",
+                           (long long)*floats);
+    }
+    return GG_OK;
 }
 
 static gg_status lay_out_parameters(gg_model *model)
 {
     int64_t floats = 0;
-    for (int32_t i = 0; i < model->parameter_count; i++) {
-        model->parameters[i].offset = floats;
-        floats += round_up(model->parameters[i].size);
-        if (floats > MOST_FLOATS)
-            return gg_fail(GG_ERR_OVERFLOW,
-                           "gg_model_plan: %lld floats of parameters or more are more than memory can hold",
-                           (long long)floats);
-    }
+    gg_status status = place_parameters(model, false, &floats);
+    model->dense_floats = floats;
+    if (status == GG_OK)
+        status = place_parameters(model, true, &floats);
     model->parameter_floats = floats;
-    return GG_OK;
+    return status;
+}
+
+/* Rows of all sparse parameters together. */
+static int64_t sparse_rows(const gg_model *model)
+{
+    int64_t rows = 0;
+    for (int32_t i = 0; i < model->parameter_count; i++)
+        rows += model->parameters[i].sparse ? model->parameters[i].shape.dims[0] : 0;
+    return rows;
+}
+
+/* Nothing is touched: the gradients are all 0. */
+static void clear_touched(gg_model *model)
+{
+    int32_t *next = model->touched;
+    for (int32_t i = 0; i < model->parameter_count && next != NULL; i++) {
+        gg_parameter_info *parameter = &model->parameters[i];
+        if (!parameter->sparse)
+            continue;
+        const int64_t rows = parameter->shape.dims[0];
+        parameter->touched = (gg_touched){next, next + rows, 0};
+        memset(parameter->touched.mark, 0, (size_t)rows * sizeof *next);
+        next += 2 * rows;
+    }
 }
 
 /* ---- states ---- */
@@ -403,7 +456,7 @@ static gg_status lay_out(planner *p)
 
 /* What a plan allocates, until all of it is there. Parameters and gradients stay for all later plans. */
 typedef struct arenas {
-    void *weights, *gradients, *carried, *workspace;
+    void *weights, *gradients, *touched, *carried, *workspace;
 } arenas;
 
 static gg_status allocate(gg_model *model, arenas *a, const planner *p)
@@ -417,6 +470,8 @@ static gg_status allocate(gg_model *model, arenas *a, const planner *p)
     }
     if (status == GG_OK && model->gradients == NULL && model->loss.id >= 0 && bytes > 0)
         status = gg_alloc_zero(&a->gradients, bytes);
+    if (status == GG_OK && a->gradients != NULL && sparse_rows(model) > 0)
+        status = gg_alloc(&a->touched, (size_t)(2 * sparse_rows(model)) * sizeof(int32_t));
     if (status == GG_OK && states_change(model)) {
         status = gg_alloc_zero(&a->carried, (size_t)p->carried_floats * sizeof(float));
         if (status == GG_OK)
@@ -427,6 +482,7 @@ static gg_status allocate(gg_model *model, arenas *a, const planner *p)
     gg_free(a->workspace);
     gg_free(a->weights);
     gg_free(a->gradients);
+    gg_free(a->touched);
     return status;
 }
 
@@ -451,8 +507,10 @@ static void take_over(gg_model *model, const arenas *a, const planner *p)
     model->workspace_floats = p->floats;
     model->weights = a->weights != NULL ? a->weights : model->weights;
     model->gradients = a->gradients != NULL ? a->gradients : model->gradients;
+    model->touched = a->touched != NULL ? a->touched : model->touched;
     if (model->gradients != NULL) /* of parameters that the loss before reached, and this one may not */
         memset(model->gradients, 0, (size_t)model->parameter_floats * sizeof(float));
+    clear_touched(model);
     model->threads = p->asked ? p->threads : 0;
     for (int32_t i = 0; i < model->node_count; i++)
         for (int b = 0; b < model->nodes[i].buffer_count; b++)

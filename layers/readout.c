@@ -42,8 +42,8 @@ static gg_status find_layer(readout *r, gg_value value)
     if (!r->node->layer_class->gives_moments || r->node->reads_output || r->node->buffer_count > 0)
         return gg_fail(GG_ERR_ARGUMENT, "%s: %s is neither gg_matmul nor gg_affine without activation", call,
                        r->node->name);
-    if (r->node->spectral >= 0)
-        return gg_fail(GG_ERR_ARGUMENT, "%s: the weight of %s is normalised", call, r->node->name);
+    if (r->node->spectral >= 0 || gg_parameter_is_shared(model, r->node->parameters[0]))
+        return gg_fail(GG_ERR_ARGUMENT, "%s: the weight of %s is normalised or shared", call, r->node->name);
     if (shape->rank != 2 || shape->dims[0] != GG_BATCH)
         return gg_fail(GG_ERR_SHAPE, "%s: the features are not of shape [batch, D]", call);
     r->features = (gg_value){r->node->first_input};

@@ -42,6 +42,8 @@ static void refresh_node(gg_model *model, gg_node *node)
     pass->node = node;
     pass->options = node->options;
     pass->seed = model->seed;
+    pass->extents = model->extent;
+    pass->planned = model->planned_for;
     for (int j = 0; j < node->input_count; j++) {
         const gg_value_info *value = &model->values[node->inputs[j]];
         pass->x[j] = value->data;
@@ -54,7 +56,9 @@ static void refresh_node(gg_model *model, gg_node *node)
         pass->dy[j] = value->gradient;
     }
     for (int j = 0; j < node->parameter_count; j++) {
-        const int64_t offset = model->parameters[node->parameters[j]].offset;
+        gg_parameter_info *parameter = &model->parameters[node->parameters[j]];
+        const int64_t offset = parameter->offset;
+        pass->touched[j] = parameter->sparse ? &parameter->touched : NULL;
         pass->w[j] = model->weights + offset;
         pass->dw[j] = node->trains ? model->gradients + offset : NULL;
     }
@@ -206,7 +210,7 @@ gg_status gg_model_walk(gg_model *model, gg_value target, gg_mode mode, gg_node_
         if (!node->needed)
             continue;
         node->pass.mode = mode;
-        node->pass.updates_state = mode == GG_TRAIN;
+        node->pass.updates_state = mode != GG_INFER;
         node->pass.step = model->step;
         status = visit != NULL ? visit(model, node, context) : GG_OK;
         if (status == GG_OK)
@@ -225,6 +229,19 @@ gg_status gg_model_walk(gg_model *model, gg_value target, gg_mode mode, gg_node_
 gg_status gg_model_forward(gg_model *model, gg_value target, gg_mode mode)
 {
     return gg_model_walk(model, target, mode, NULL, NULL);
+}
+
+gg_status gg_model_reset_states(gg_model *model)
+{
+    if (model == NULL || !model->planned)
+        return gg_fail(model == NULL ? GG_ERR_ARGUMENT : GG_ERR_STATE, "gg_model_reset_states: %s",
+                       model == NULL ? "model is NULL" : "the model is not planned");
+    for (int32_t i = 0; i < model->state_count; i++) {
+        const gg_state_info *state = &model->states[i];
+        for (int64_t j = 0; state->of_sequence && j < state->size; j++)
+            model->carried[state->offset + j] = state->initial;
+    }
+    return GG_OK;
 }
 
 /* ---- backward ---- */

@@ -236,6 +236,8 @@ static gg_status step(gg_optimizer *optimizer, float lr, float scale, block_prep
     for (int i = 0; i < optimizer->block_count && status == GG_OK; i++) {
         const gg_block *block = &optimizer->blocks[i];
         float *m = optimizer->state + block->offset;
+        if (block->is_sparse)
+            continue;
         status = has_side(block) ? step_block(optimizer, block, lr, scale)
                                  : gg_block_adamw(optimizer, block, m, m + optimizer->floats, lr, scale);
     }

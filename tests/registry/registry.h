@@ -45,6 +45,7 @@ typedef struct registry_entry {
     double second_low, second_high; /* the same for the second input */
     double weight_low, weight_high; /* 0, 0: the twin's default */
     int highest_rank;               /* 0: 4 */
+    bool sequences;                 /* takes 3 dimensions, [time, batch, in], of registry_time steps */
     bool images;                    /* only the batch of the sizes matters: one rank is enough */
 
     /* Layers over images: the shape of x is registry_image's with that many dimensions; 0: no such layer. */
@@ -66,6 +67,52 @@ int registry_conv_transpose2d(twin *t, const registry_sizes *sizes);
 int registry_conv_transpose2d_same(twin *t, const registry_sizes *sizes);
 int registry_conv_transpose1d(twin *t, const registry_sizes *sizes);
 int registry_conv_network(twin *t, const registry_sizes *sizes);
+
+/* The networks of sequences: registry_sequence.c. */
+int registry_embedding(twin *t, const registry_sizes *sizes);
+int registry_embedding_sparse(twin *t, const registry_sizes *sizes);
+int registry_tied(twin *t, const registry_sizes *sizes);
+int registry_concatenate(twin *t, const registry_sizes *sizes);
+int registry_repeat_time(twin *t, const registry_sizes *sizes);
+int registry_steps(twin *t, const registry_sizes *sizes);
+int registry_variational_dropout(twin *t, const registry_sizes *sizes);
+
+/* The networks of attention: registry_attend.c. */
+int registry_multi_head(twin *t, const registry_sizes *sizes);
+int registry_multi_head_cross(twin *t, const registry_sizes *sizes);
+int registry_attention_groups(twin *t, const registry_sizes *sizes);
+int registry_attention_parts(twin *t, const registry_sizes *sizes);
+int registry_score_dot(twin *t, const registry_sizes *sizes);
+int registry_score_scaled(twin *t, const registry_sizes *sizes);
+int registry_score_general(twin *t, const registry_sizes *sizes);
+int registry_score_additive(twin *t, const registry_sizes *sizes);
+int registry_score_location(twin *t, const registry_sizes *sizes);
+int registry_score_monotonic(twin *t, const registry_sizes *sizes);
+int registry_score_predictive(twin *t, const registry_sizes *sizes);
+int registry_score_predictive_additive(twin *t, const registry_sizes *sizes);
+
+/* registry_recurrent.c. */
+int registry_rnn(twin *t, const registry_sizes *sizes);
+int registry_rnn_relu(twin *t, const registry_sizes *sizes);
+int registry_lstm(twin *t, const registry_sizes *sizes);
+int registry_gru(twin *t, const registry_sizes *sizes);
+int registry_gru_before(twin *t, const registry_sizes *sizes);
+int registry_rnn_full(twin *t, const registry_sizes *sizes);
+int registry_lstm_full(twin *t, const registry_sizes *sizes);
+int registry_lstm_bidirectional(twin *t, const registry_sizes *sizes);
+int registry_gru_bidirectional(twin *t, const registry_sizes *sizes);
+int registry_gru_before_full(twin *t, const registry_sizes *sizes);
+int registry_rnn_dropout(twin *t, const registry_sizes *sizes);
+int registry_lstm_dropout(twin *t, const registry_sizes *sizes);
+int registry_gru_dropout(twin *t, const registry_sizes *sizes);
+int registry_gru_before_dropout(twin *t, const registry_sizes *sizes);
+int registry_rnn_stack(twin *t, const registry_sizes *sizes);
+int registry_lstm_stack(twin *t, const registry_sizes *sizes);
+int registry_gru_stack(twin *t, const registry_sizes *sizes);
+int registry_encoder_decoder(twin *t, const registry_sizes *sizes);
+
+/* Steps of a sequence for these sizes. */
+int64_t registry_time(const registry_sizes *sizes);
 
 /* [batch, C, H, W], [batch, C, W] or [batch, C] for an entry over images: C, H and W follow from the sizes. */
 void registry_image(int64_t dims[GG_MAX_RANK], const registry_sizes *sizes, int rank);

@@ -2,6 +2,7 @@
 #ifndef GEMMGRAD_BLAS_BACKEND_H
 #define GEMMGRAD_BLAS_BACKEND_H
 
+#include <gemmgrad/attention.h>
 #include <gemmgrad/backend.h>
 #include <gemmgrad/conv.h>
 #include <gemmgrad/elementwise.h>
@@ -11,6 +12,8 @@
 #include <gemmgrad/memory.h>
 #include <gemmgrad/norm.h>
 #include <gemmgrad/pool.h>
+#include <gemmgrad/recurrent.h>
+#include <gemmgrad/rows.h>
 #include <gemmgrad/softmax.h>
 #include <gemmgrad/status.h>
 #include <gemmgrad/update.h>

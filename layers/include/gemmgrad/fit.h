@@ -22,11 +22,10 @@ extern "C" {
 
 /* Layer-sequential unit variance: the weight of every affine layer, matmul and convolution that `target` needs becomes
  * an orthogonal matrix (dims[0] x the rest), then is divided by the deviation of the layer's output before its
- * activation, over the inputs bound now, until the variance is 1 within 1 percent. Biases stay. For a planned model
- * whose inputs are bound. The same seed and data give the same bits on the same BLAS and CPU.
- * Errors: GG_ERR_STATE, GG_ERR_ARGUMENT, GG_ERR_MEMORY; GG_ERR_NUMERIC names a layer whose output does not vary or is
- * not finite: the weights before it are new by then.
- * Source: Mishkin and Matas, "All you need is a good init", 2016. */
+ * activation, over the inputs bound now, until the variance is 1 within 1 percent. Biases and shared weights stay. For
+ * a planned model whose inputs are bound. The same seed and data give the same bits on the same BLAS and CPU. Errors:
+ * GG_ERR_STATE, GG_ERR_ARGUMENT, GG_ERR_MEMORY; GG_ERR_NUMERIC names a layer whose output does not vary or is not
+ * finite: the weights before it are new by then. Source: Mishkin and Matas, "All you need is a good init", 2016. */
 GG_API gg_status gg_lsuv(gg_model *model, gg_value target);
 
 /* ---- read-outs ---- */

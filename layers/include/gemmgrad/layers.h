@@ -2,6 +2,7 @@
 #ifndef GEMMGRAD_LAYERS_H
 #define GEMMGRAD_LAYERS_H
 
+#include <gemmgrad/attend.h>
 #include <gemmgrad/digits.h>
 #include <gemmgrad/fit.h>
 #include <gemmgrad/idx.h>
@@ -10,6 +11,7 @@
 #include <gemmgrad/optimizer.h>
 #include <gemmgrad/random.h>
 #include <gemmgrad/safetensors.h>
+#include <gemmgrad/sequence.h>
 #include <gemmgrad/spiral.h>
 #include <gemmgrad/trainer.h>
 
