@@ -291,6 +291,7 @@ gg_status gg_model_walk(gg_model *model, gg_value target, gg_mode mode, gg_node_
 /* spectral.c: for the parameter added last; floats of its place in the workspace; around a node's forward and
  * backward. */
 void gg_spectral_begin(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape);
+gg_status gg_spectral_check(const gg_model *model, const gg_node *node);
 int64_t gg_spectral_floats(const gg_model *model, const gg_node *node);
 gg_status gg_spectral_forward(const gg_model *model, gg_node *node);
 gg_status gg_spectral_backward(const gg_model *model, const gg_node *node);

@@ -219,13 +219,8 @@ static void plan_node(planner *p, int32_t i)
         else if (node->trains)
             plan_buffer(p, node, j, back, back);
     }
-    if (node->spectral >= 0 && p->status == GG_OK) {
-        const int32_t w = node->parameters[node->spectral];
-        if (model->parameters[w].sparse || gg_parameter_is_shared(model, w))
-            p->status =
-                gg_fail(GG_ERR_UNSUPPORTED, "gg_model_plan: \"%s\" is sparse or shared and cannot be normalised",
-                        model->parameters[w].name);
-    }
+    if (node->spectral >= 0 && p->status == GG_OK)
+        p->status = gg_spectral_check(model, node);
     if (node->spectral >= 0)
         add_floats(p, &node->spectral_offset, gg_spectral_floats(model, node), i, back);
     for (int j = 0; j < node->input_count; j++) {

@@ -76,6 +76,15 @@ int64_t gg_spectral_floats(const gg_model *model, const gg_node *node)
     return p->size + p->shape.dims[0] + p->size / p->shape.dims[0];
 }
 
+gg_status gg_spectral_check(const gg_model *model, const gg_node *node)
+{
+    const int32_t p = node->parameters[node->spectral];
+    if (!model->parameters[p].sparse && !gg_parameter_is_shared(model, p))
+        return GG_OK;
+    return gg_fail(GG_ERR_UNSUPPORTED, "gg_model_plan: \"%s\" is sparse or shared and cannot be normalised",
+                   model->parameters[p].name);
+}
+
 /* ---- forward ---- */
 
 /* x / |x|; a vector of zeros stays. Returns |x| in *length. */

@@ -229,7 +229,7 @@ START_TEST(wrong_rows)
     expect_untouched(gg_update_rows(w, m.first, NULL, m.g, list, 2, 4, 3, &rule), GG_ERR_ARGUMENT, f, "rho is nan", w,
                      12);
     rule = rule_of(GG_UPDATE_COUNT);
-    expect_untouched(gg_update_rows(w, m.first, NULL, m.g, list, 2, 4, 3, &rule), GG_ERR_ARGUMENT, f, "kind is 7", w,
+    expect_untouched(gg_update_rows(w, m.first, NULL, m.g, list, 2, 4, 3, &rule), GG_ERR_ARGUMENT, f, "kind is 8", w,
                      12);
     rule = rule_of(GG_UPDATE_SGD);
     ck_assert_int_eq(gg_update_rows(NULL, NULL, NULL, NULL, NULL, 0, 4, 3, &rule), GG_OK);

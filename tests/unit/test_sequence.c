@@ -80,6 +80,9 @@ static gg_optimizer_options options_of(int kind)
  * the dense parameters. */
 START_TEST(sparse_equals_dense_when_all_rows_are_named)
 {
+    if (_i == GG_MUON || _i == GG_SHAMPOO
+        || _i == GG_SOAP) /* a dense table is a matrix to them, a sparse one AdamW's */
+        return;
     const gg_optimizer_options o = options_of(_i);
     network dense, sparse;
     make(&dense, false, &o);
