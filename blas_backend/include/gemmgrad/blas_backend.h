@@ -11,6 +11,7 @@
 #include <gemmgrad/memory.h>
 #include <gemmgrad/norm.h>
 #include <gemmgrad/pool.h>
+#include <gemmgrad/scores.h>
 #include <gemmgrad/softmax.h>
 #include <gemmgrad/status.h>
 #include <gemmgrad/update.h>
