@@ -11,6 +11,8 @@
 #include <gemmgrad/memory.h>
 #include <gemmgrad/norm.h>
 #include <gemmgrad/pool.h>
+#include <gemmgrad/recurrent.h>
+#include <gemmgrad/rows.h>
 #include <gemmgrad/scores.h>
 #include <gemmgrad/softmax.h>
 #include <gemmgrad/status.h>

@@ -10,6 +10,7 @@
 #include <gemmgrad/pairs.h>
 #include <gemmgrad/random.h>
 #include <gemmgrad/safetensors.h>
+#include <gemmgrad/sequence.h>
 #include <gemmgrad/source.h>
 #include <gemmgrad/spiral.h>
 #include <gemmgrad/tales.h>
