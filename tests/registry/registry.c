@@ -335,6 +335,9 @@ const registry_entry registry[] = {
     {SEQUENCE(repeat_time)},
     {SEQUENCE(steps)},
     {SEQUENCE(variational_dropout)},
+    {SEQUENCE(mean_rows)},
+    {SEQUENCE(negative_sampling)},
+    {SEQUENCE(skip_gram)},
 
     {CONVOLUTION(conv2d)},
     {CONVOLUTION(conv2d_pads)},

@@ -96,6 +96,17 @@ GG_API void gg_word_batches_free(gg_word_batches *batches);
 /* The source: elements are words in the middle, nothing is evaluated, facts are the sizes. */
 GG_API const gg_source *gg_word_source(const gg_word_batches *batches);
 
+/* ---- layers ---- */
+
+/* The mean of each set of vectors: [.., count, features] -> [.., features]; count is a number, not an axis. */
+GG_API gg_value gg_mean_rows(gg_model *model, gg_value x);
+
+/* The loss of negative sampling, a scalar: vectors h [.., features] against sets of others, e [.., count, features],
+ * whose labels, int32 [.., count], are 1 (right), 0 (wrong) or GG_IGNORE_LABEL (not counted). The sum over all of them
+ * of -log sigmoid(h . e) where right and -log(1 - sigmoid(h . e)) where wrong, divided by the number of right ones; 0
+ * when there are none. */
+GG_API gg_value gg_negative_sampling_loss(gg_model *model, gg_value h, gg_value e, gg_value labels);
+
 /* ---- vectors asked for meaning ---- */
 
 typedef struct gg_neighbour {
