@@ -12,6 +12,7 @@
 #include <gemmgrad/export.h>
 #include <gemmgrad/layer.h>
 #include <gemmgrad/model.h>
+#include <gemmgrad/safetensors.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -107,6 +108,15 @@ GG_API gg_value gg_lstm_stack(gg_model *model, gg_value x, int64_t hidden, const
                               const gg_recurrent_options *options, gg_recurrent_outputs *outputs);
 GG_API gg_value gg_gru_stack(gg_model *model, gg_value x, int64_t hidden, const gg_stack *stack,
                              const gg_recurrent_options *options, gg_recurrent_outputs *outputs);
+
+/* The parameters of the recurrent layer of that name ("lstm1") from those of torch.nn.RNN, LSTM or GRU, tensors of a
+ * safetensors file: "weight_ih_l0" behind `prefix` and so on, 0 being `number`, with "_reverse" for the second
+ * direction. Matrices are transposed, the two biases of a gate added (the GRU keeps both for n); without biases they
+ * are 0. F32 or F64. A stack is loaded layer by layer. Errors, parameters untouched: GG_ERR_ARGUMENT (NULL, no such
+ * layer, one that PyTorch does not have), GG_ERR_STATE (not planned), GG_ERR_FORMAT (a tensor is missing or of another
+ * type), GG_ERR_SHAPE (of another shape). */
+GG_API gg_status gg_recurrent_load(gg_model *model, const char *layer, const gg_safetensors *file, const char *prefix,
+                                   int number);
 
 #ifdef __cplusplus
 }
