@@ -93,7 +93,7 @@ static void print_table(FILE *out, const result *r)
             r->sizes.steps);
     fprintf(out, "  %-26s%10s%10s%12s%12s%12s%10s\n", "", "radius", "largest", "slope of", "predicted", "|dL/dh_0|",
             "clipped");
-    fprintf(out, "  %-26s%10s%10s%12s%12s%12s%10s\n", "", "of dh/dh", "singular", "log, a step", "log radius", "",
+    fprintf(out, "  %-26s%10s%10s%12s%12s%12s%10s\n", "", "of a step", "singular", "log, a step", "log radius", "",
             "by");
     for (int i = 0; i < CASES; i++) {
         const gg_flow *f = &r->flows[i];
@@ -104,8 +104,10 @@ static void print_table(FILE *out, const result *r)
             fprintf(out, "%12s", "-");
         fprintf(out, "%12.3g%10.3g\n", f->norms[r->sizes.steps], f->clip_factor);
     }
-    fputs("\nRadius and singular value are those of the Jacobian of one step, geometric means over some steps. The\n"
-          "prediction holds where every step has the same Jacobian. Clipping the weights' gradients scales all of a\n"
+    fputs("\nRadius and singular value are those of the Jacobian of one step (of h and c together), geometric means "
+          "over\n"
+          "some steps. The prediction holds where every step has the same. Clipping the weights' gradients scales all "
+          "of a\n"
           "sequence by one factor: it keeps what explodes from wrecking a step, and does nothing for what vanishes.\n",
           out);
 }

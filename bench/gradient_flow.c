@@ -4,8 +4,9 @@
  * made once more and its backward turns dL/dh_(t+1) (and dL/dc_(t+1)) into dL/dh_t. That is what one call over all
  * steps computes.
  *
- * The Jacobian of a step is measured in the same way: as many copies of one sample as there are hidden units, whose
- * gradients behind the step are the rows of the identity; what comes out before it is the Jacobian, row by row. */
+ * The Jacobian of a step is measured in the same way: as many copies of one sample as its state has numbers, whose
+ * gradients behind the step are the rows of the identity; what comes out before it is the Jacobian, row by row. The
+ * state of an LSTM is h and c together. */
 #include "gradient_flow.h"
 
 #include <math.h>
@@ -13,15 +14,18 @@
 
 enum { SAMPLES = 8, LOOKS = 5 /* Jacobians measured */ };
 
-/* Everything for one case: one arena. `rows`: the larger of SAMPLES and hidden. */
+/* Everything for one case: one arena. `rows`: the larger of SAMPLES and state. */
 typedef struct flow {
     const gg_flow_case *what;
     int64_t hidden, steps, in, rows, gates;
+    int64_t state;              /* numbers of one state: hidden, and as many again for the c of an LSTM */
     float *wx, *wh, *bias, *x;  /* x: steps x SAMPLES x in */
     float *h, *c;               /* steps + 1 states of SAMPLES x hidden */
     float *dh, *dc, *dh0, *dc0; /* rows x hidden */
     float *dwx, *dwh, *dbias;
     float *copies_h, *copies_c, *copies_x; /* rows x hidden, rows x in */
+    float *jacobian;                       /* state x state */
+    float *values;                         /* rows x 2 */
     float *cache, *space;
     int64_t cache_floats, space_floats;
     void *lapack;
@@ -47,9 +51,9 @@ static gg_status ask_sizes(flow *f)
     if (status == GG_OK)
         status = gg_recurrent_workspace(&backward, GG_RECURRENT_BACKWARD, &shape);
     if (status == GG_OK)
-        status = gg_lapack_workspace(&f->lapack_bytes, GG_LAPACK_EIGENVALUES, f->hidden, f->hidden, 0);
+        status = gg_lapack_workspace(&f->lapack_bytes, GG_LAPACK_EIGENVALUES, f->state, f->state, 0);
     if (status == GG_OK)
-        status = gg_lapack_workspace(&singular, GG_LAPACK_SINGULAR_VALUES, f->hidden, f->hidden, 0);
+        status = gg_lapack_workspace(&singular, GG_LAPACK_SINGULAR_VALUES, f->state, f->state, 0);
     f->space_floats = forward > backward ? forward : backward;
     f->lapack_bytes = f->lapack_bytes > singular ? f->lapack_bytes : singular;
     return status;
@@ -79,6 +83,8 @@ static int64_t lay_out(flow *f)
     f->h = take(f, &used, all);
     f->c = take(f, &used, all);
     f->copies_x = take(f, &used, f->rows * f->in);
+    f->jacobian = take(f, &used, f->state * f->state);
+    f->values = take(f, &used, f->rows * 2);
     f->cache = take(f, &used, f->cache_floats);
     f->space = take(f, &used, f->space_floats);
     f->lapack = take(f, &used, f->lapack_bytes / (int64_t)sizeof(float) + 1);
@@ -91,8 +97,9 @@ static gg_status open_flow(flow *f, const gg_flow_case *what, const gg_flow_size
                 .hidden = sizes->hidden,
                 .steps = sizes->steps,
                 .in = sizes->hidden,
-                .rows = sizes->hidden > SAMPLES ? sizes->hidden : SAMPLES,
+                .state = what->cell == GG_CELL_LSTM ? 2 * sizes->hidden : sizes->hidden,
                 .gates = gg_cell_gates(what->cell)};
+    f->rows = f->state > SAMPLES ? f->state : SAMPLES;
     void *arena = NULL;
     gg_status status = ask_sizes(f);
     if (status == GG_OK)
@@ -106,14 +113,14 @@ static gg_status open_flow(flow *f, const gg_flow_case *what, const gg_flow_size
 
 /* ---- weights and inputs ---- */
 
-/* The largest |eigenvalue| of a square matrix. `scratch`: 2 n floats. */
-static gg_status spectral_radius(double *radius, const flow *f, const float *a, int64_t lda, float *scratch)
+/* The largest |eigenvalue| of an n x n matrix, n at most that of a state. */
+static gg_status spectral_radius(double *radius, const flow *f, const float *a, int64_t n)
 {
-    const int64_t n = f->hidden;
-    const gg_status status = gg_eigenvalues(scratch, scratch + n, a, lda, n, f->lapack, f->lapack_bytes);
+    float *real = f->values, *imaginary = f->values + n;
+    const gg_status status = gg_eigenvalues(real, imaginary, a, n, n, f->lapack, f->lapack_bytes);
     *radius = 0.0;
     for (int64_t i = 0; status == GG_OK && i < n; i++)
-        *radius = fmax(*radius, hypot((double)scratch[i], (double)scratch[n + i]));
+        *radius = fmax(*radius, hypot((double)real[i], (double)imaginary[i]));
     return status;
 }
 
@@ -142,7 +149,7 @@ static gg_status make_of_radius(const flow *f, gg_random *random)
     double radius = 0.0;
     gg_status status = gg_random_fill_normal(f->wh, n * n, 0.0f, 1.0f / sqrtf((float)n), random);
     if (status == GG_OK)
-        status = spectral_radius(&radius, f, f->wh, n, f->dh0);
+        status = spectral_radius(&radius, f, f->wh, n);
     return status == GG_OK ? gg_scale(f->wh, n * n, (float)(f->what->radius / radius)) : status;
 }
 
@@ -249,24 +256,43 @@ static gg_status weight_norm(double *out, const flow *f, double given)
 
 /* ---- Jacobians ---- */
 
-/* dh_(t+1)/dh_t of sample 0 to f->dh, hidden x hidden. */
-static gg_status jacobian(const flow *f, int64_t t)
+/* Row r of the identity, h before c. */
+static void place_identity(const flow *f)
+{
+    const int64_t n = f->hidden, floats = f->state * n;
+    memset(f->dh, 0, (size_t)floats * sizeof(float));
+    memset(f->dc, 0, (size_t)floats * sizeof(float));
+    for (int64_t r = 0; r < f->state; r++)
+        (r < n ? f->dh : f->dc)[r * n + r % n] = 1.0f;
+}
+
+/* The gradients before the step, h beside c: f->jacobian. */
+static void gather_jacobian(const flow *f)
+{
+    const int64_t n = f->hidden;
+    for (int64_t r = 0; r < f->state; r++) {
+        memcpy(f->jacobian + r * f->state, f->dh + r * n, (size_t)n * sizeof(float));
+        if (f->state > n)
+            memcpy(f->jacobian + r * f->state + n, f->dc + r * n, (size_t)n * sizeof(float));
+    }
+}
+
+/* That of step t of sample 0. */
+static gg_status measure_jacobian(const flow *f, int64_t t)
 {
     const int64_t n = f->hidden, state = SAMPLES * n;
-    for (int64_t r = 0; r < n; r++) {
+    for (int64_t r = 0; r < f->state; r++) {
         memcpy(f->copies_h + r * n, f->h + t * state, (size_t)n * sizeof(float));
         memcpy(f->copies_c + r * n, f->c + t * state, (size_t)n * sizeof(float));
         memcpy(f->copies_x + r * f->in, f->x + t * SAMPLES * f->in, (size_t)f->in * sizeof(float));
     }
     const gg_recurrent_inputs in = inputs_of(f, f->copies_x, f->copies_h, f->copies_c);
-    gg_status status = step_forward(f, NULL, NULL, &in, n);
+    gg_status status = step_forward(f, NULL, NULL, &in, f->state);
+    place_identity(f);
     if (status == GG_OK)
-        status = gg_fill(f->dh, n * n, 0.0f);
-    if (status == GG_OK)
-        status = gg_fill(f->dc, n * n, 0.0f);
-    for (int64_t i = 0; i < n; i++)
-        f->dh[i * n + i] = 1.0f;
-    return status == GG_OK ? step_backward(f, &in, n, false) : status;
+        status = step_backward(f, &in, f->state, false);
+    gather_jacobian(f);
+    return status;
 }
 
 static gg_status measure_jacobians(gg_flow *out, const flow *f)
@@ -274,16 +300,16 @@ static gg_status measure_jacobians(gg_flow *out, const flow *f)
     double radii = 0.0, singulars = 0.0;
     for (int look = 1; look <= LOOKS; look++) {
         double radius = 0.0;
-        gg_status status = jacobian(f, (f->steps - 1) * look / LOOKS);
+        gg_status status = measure_jacobian(f, (f->steps - 1) * look / LOOKS);
         if (status == GG_OK)
-            status = spectral_radius(&radius, f, f->dh, f->hidden, f->copies_x);
+            status = spectral_radius(&radius, f, f->jacobian, f->state);
         if (status == GG_OK)
             status =
-                gg_singular_values(f->copies_x, f->dh, f->hidden, f->hidden, f->hidden, f->lapack, f->lapack_bytes);
+                gg_singular_values(f->values, f->jacobian, f->state, f->state, f->state, f->lapack, f->lapack_bytes);
         if (status != GG_OK)
             return status;
         radii += log(radius) / LOOKS;
-        singulars += log((double)f->copies_x[0]) / LOOKS;
+        singulars += log((double)f->values[0]) / LOOKS;
     }
     out->radius = exp(radii);
     out->singular = exp(singulars);

@@ -23,7 +23,7 @@ typedef struct gg_flow_sizes {
 typedef struct gg_flow {
     double *norms;      /* steps + 1: |dL/dh_(T-d)| over |dL/dh_T| for the distances d; gg_free it */
     double slope;       /* of the logarithm of norms for d from half the steps on, a step, by least squares */
-    double radius;      /* largest |eigenvalue| of the Jacobian dh_(t+1)/dh_t: geometric mean over some steps */
+    double radius;      /* largest |eigenvalue| of the Jacobian of one step: geometric mean over some steps */
     double singular;    /* its largest singular value, the same */
     double weight_norm; /* |dL/d all weights|, of all samples' mean */
     double clip_factor; /* what clipping multiplies every gradient by: min(1, clip / weight_norm) */
