@@ -4,7 +4,8 @@ import os
 
 from program import ProgramTest, main
 
-VERBS = ("demo", "train", "generate", "gradflow", "bench", "ab", "compare", "report", "history", "info", "help", "version")
+VERBS = ("demo", "train", "generate", "gradflow", "bench", "ab", "compare", "report", "history", "info", "help",
+         "version")
 TASKS = ("spiral", "digits", "mnist-mlp", "char-lm", "addition", "word2vec")
 TRAIN_OPTIONS = ("data", "epochs", "batch", "lr", "threads", "seed", "json", "save", "resume", "plot",
                  "cell", "variant", "hidden", "layers", "embedding", "window", "dropout")

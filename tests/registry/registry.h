@@ -77,6 +77,20 @@ int registry_repeat_time(twin *t, const registry_sizes *sizes);
 int registry_steps(twin *t, const registry_sizes *sizes);
 int registry_variational_dropout(twin *t, const registry_sizes *sizes);
 
+/* The networks of attention: registry_attend.c. */
+int registry_multi_head(twin *t, const registry_sizes *sizes);
+int registry_multi_head_cross(twin *t, const registry_sizes *sizes);
+int registry_attention_groups(twin *t, const registry_sizes *sizes);
+int registry_attention_parts(twin *t, const registry_sizes *sizes);
+int registry_score_dot(twin *t, const registry_sizes *sizes);
+int registry_score_scaled(twin *t, const registry_sizes *sizes);
+int registry_score_general(twin *t, const registry_sizes *sizes);
+int registry_score_additive(twin *t, const registry_sizes *sizes);
+int registry_score_location(twin *t, const registry_sizes *sizes);
+int registry_score_monotonic(twin *t, const registry_sizes *sizes);
+int registry_score_predictive(twin *t, const registry_sizes *sizes);
+int registry_score_predictive_additive(twin *t, const registry_sizes *sizes);
+
 /* registry_recurrent.c. */
 int registry_rnn(twin *t, const registry_sizes *sizes);
 int registry_rnn_relu(twin *t, const registry_sizes *sizes);

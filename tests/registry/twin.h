@@ -15,6 +15,7 @@
 #include <gemmgrad/layer.h>
 #include <gemmgrad/model.h>
 
+#include "reference_attend.h"
 #include "reference_images.h"
 #include "reference_sequence.h"
 #include "reference_words.h"
@@ -43,6 +44,7 @@ typedef struct twin_value {
     bool conv_transposed;
     int64_t image[3]; /* convolution: channels, height (of images) and width of the output */
     reference_recurrence recurrence;
+    reference_attend attend;
     bool tied;    /* affine: the weight is that of the embedding `shares` */
     bool another; /* another output of the node of `shares`, with its parameters */
     int shares;   /* a twin value */

@@ -56,6 +56,9 @@ static reference_pass pass_of(const twin *t, const twin_numbers *from, int v)
     pass.vocabulary = value->w >= 0 ? twin_parameter_size(t, value->w) / (value->out > 0 ? value->out : 1) : 0;
     pass.tied = value->tied;
     pass.recurrence = &value->recurrence;
+    pass.attend = &value->attend;
+    pass.queries = value->attend.queries < 0 ? t->extent[-1 - value->attend.queries] : value->attend.queries;
+    pass.keys = value->attend.keys < 0 ? t->extent[-1 - value->attend.keys] : value->attend.keys;
     pass.rows = 1;
     for (int i = 0; i < first->rank - 1; i++)
         pass.rows *= first->dims[i] < 0 ? t->extent[-1 - first->dims[i]] : first->dims[i];
