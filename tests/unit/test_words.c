@@ -281,7 +281,7 @@ START_TEST(negatives_are_wrong_words)
     network n;
     int64_t drawn[8] = {0}, all = 0;
     open_network(&n, &c, GG_CBOW, 2, NEGATIVES, 0.0, 8);
-    for (int64_t epoch = 0; epoch < 200; epoch++)
+    for (int64_t epoch = 0; epoch < 1500; epoch++)
         for (int64_t step = 0; step < gg_word_source(n.batches)->steps; step++) {
             const int64_t rows = bind(&n, epoch, step);
             const int32_t *t = bound(&n, n.options.targets), *labels = bound(&n, n.options.labels);
