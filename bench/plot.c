@@ -231,7 +231,7 @@ gg_status gg_plot_picture(const char *path, const char *size, gg_status (*write)
     close(file);
     const gg_status status = draw(temporary, &(picture){size, write, what});
     if (status == GG_OK)
-        return gg_output_commit(temporary, path);
+        return gg_output_replace(temporary, path);
     unlink(temporary);
     return status;
 }
