@@ -12,6 +12,8 @@ typedef enum gg_exit {
 /* Each gets the command line from its verb on: argv[0] is the verb. Returns a gg_exit. */
 int gg_command_info(int argc, char **argv);
 int gg_command_train(int argc, char **argv);
+int gg_command_generate(int argc, char **argv);
+int gg_command_gradflow(int argc, char **argv);
 int gg_command_demo(int argc, char **argv);
 int gg_command_optimizers(int argc, char **argv);
 int gg_command_bench(int argc, char **argv);   /* bench_*.c */

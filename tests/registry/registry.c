@@ -365,6 +365,9 @@ const registry_entry registry[] = {
     {SEQUENCE(lstm_stack)},
     {SEQUENCE(gru_stack)},
     {SEQUENCE(encoder_decoder)},
+    {SEQUENCE(mean_rows)},
+    {SEQUENCE(negative_sampling)},
+    {SEQUENCE(skip_gram)},
 
     {CONVOLUTION(conv2d)},
     {CONVOLUTION(conv2d_pads)},

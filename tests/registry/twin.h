@@ -18,6 +18,7 @@
 #include "reference_attend.h"
 #include "reference_images.h"
 #include "reference_sequence.h"
+#include "reference_words.h"
 
 enum { TWIN_VALUES = 96, TWIN_PARAMETERS = 64 };
 

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <check.h>
+#include <gemmgrad/layer.h>
 #include <gemmgrad/safetensors.h>
 
 #include "file_faults.h"
@@ -190,11 +191,12 @@ START_TEST(tensors_of_a_checkpoint)
         "trainer.loss",
     };
     static const char *const metadata[][2] = {
-        {"gemmgrad", "checkpoint 1"},
+        {"gemmgrad", "checkpoint 2"},
         {"task", "spiral"},
         {"optimizer", "adam"},
         {"epoch", "2"},
         {"step", "3"},
+        {"epoch_samples", "48"},
         {"model_step", "17"},
         {"seed", "5"},
         {"optimizer_steps", "17"},
@@ -221,10 +223,45 @@ START_TEST(tensors_of_a_checkpoint)
     ck_assert(tensor.dtype == GG_F32 && tensor.rank == 2 && tensor.shape[0] == 2 && tensor.shape[1] == 7);
     ck_assert_mem_eq(tensor.data, gg_model_parameters(c.model), 14 * sizeof(float));
     ck_assert_int_eq(gg_safetensors_find(file, "trainer.history", &tensor), GG_OK);
-    ck_assert(tensor.dtype == GG_F64 && tensor.rank == 2 && tensor.shape[0] == 2 && tensor.shape[1] == 2);
-    ck_assert_mem_eq(tensor.data, gg_trainer_history(c.trainer, NULL), 4 * sizeof(double));
+    ck_assert(tensor.dtype == GG_F64 && tensor.rank == 2 && tensor.shape[0] == 2 && tensor.shape[1] == 3);
+    ck_assert_mem_eq(tensor.data, gg_trainer_history(c.trainer, NULL), 6 * sizeof(double));
     gg_safetensors_free(file);
     case_free(&c);
+}
+END_TEST
+
+/* Parameters alone, into a model of its own: the names decide, whatever else the file holds. */
+START_TEST(parameters_of_a_checkpoint)
+{
+    trainer_case c = case_make(&(trainer_setup){.optimizer = {.kind = GG_ADAM}});
+    trainer_case other = case_without_trainer(&(trainer_setup){.model_seed = 9});
+    trainer_case wide = case_without_trainer(&(trainer_setup){.hidden = 8});
+    trainer_case deep = case_without_trainer(&(trainer_setup){.layers = 2});
+    const size_t bytes = (size_t)gg_model_parameter_floats(c.model) * sizeof(float);
+    gg_safetensors *file = NULL;
+    case_steps(&c, 5);
+    save(&c, "a");
+    ck_assert_int_eq(gg_safetensors_read(&file, scratch_path("a")), GG_OK);
+    ck_assert_int_eq(gg_model_load(other.model, file), GG_OK);
+    ck_assert_mem_eq(gg_model_parameters(other.model), gg_model_parameters(c.model), bytes);
+    const float first = gg_model_parameters(wide.model)[0];
+    support_assert_fails(gg_model_load(wide.model, file), GG_ERR_SHAPE, "gg_model_load", "'affine1.W'");
+    ck_assert(gg_model_parameters(wide.model)[0] == first);
+    const float before = gg_model_parameters(deep.model)[0];
+    ck_assert_int_eq(gg_model_load(deep.model, file), GG_ERR_SHAPE); /* affine2.W is the middle one there */
+    ck_assert(gg_model_parameters(deep.model)[0] == before);
+    gg_model *empty;
+    ck_assert_int_eq(gg_model_new(&empty, 1), GG_OK);
+    gg_affine(empty, gg_input(empty, "x", 2, (const int64_t[]){GG_BATCH, 2}), 7, NULL);
+    support_assert_fails(gg_model_load(empty, file), GG_ERR_STATE, "gg_model_load", "not planned");
+    support_assert_fails(gg_model_load(NULL, file), GG_ERR_ARGUMENT, "gg_model_load", "model");
+    support_assert_fails(gg_model_load(empty, NULL), GG_ERR_ARGUMENT, "gg_model_load", "file");
+    gg_model_free(empty);
+    gg_safetensors_free(file);
+    case_free(&c);
+    case_free(&other);
+    case_free(&wide);
+    case_free(&deep);
 }
 END_TEST
 
@@ -285,7 +322,7 @@ END_TEST
 START_TEST(files_that_are_no_checkpoint)
 {
     trainer_case c = case_make(&(trainer_setup){0});
-    const gg_metadata old = {"gemmgrad", "checkpoint 0"}, bare = {"gemmgrad", "checkpoint 1"};
+    const gg_metadata old = {"gemmgrad", "checkpoint 0"}, bare = {"gemmgrad", "checkpoint 2"};
     case_steps(&c, 10);
     expect_refused(&c, "none", task, GG_ERR_IO, strerror(ENOENT));
     expect_refused(&c, ".", task, GG_ERR_IO, strerror(EISDIR));
@@ -296,7 +333,7 @@ START_TEST(files_that_are_no_checkpoint)
     ck_assert_int_eq(gg_safetensors_write(scratch_path("a"), NULL, 0, NULL, 0), GG_OK);
     expect_refused(&c, "a", task, GG_ERR_FORMAT, "is no checkpoint of gemmgrad");
     ck_assert_int_eq(gg_safetensors_write(scratch_path("a"), NULL, 0, &old, 1), GG_OK);
-    expect_refused(&c, "a", task, GG_ERR_FORMAT, "this version reads 'checkpoint 1'");
+    expect_refused(&c, "a", task, GG_ERR_FORMAT, "this version reads 'checkpoint 2'");
     ck_assert_int_eq(gg_safetensors_write(scratch_path("a"), NULL, 0, &bare, 1), GG_OK);
     expect_refused(&c, "a", task, GG_ERR_FORMAT, "does not name its task");
     case_free(&c);
@@ -307,10 +344,10 @@ END_TEST
  * out or cut to rank 1. */
 static void write_changed(const char *key, const char *value, const char *left_out, const char *flattened)
 {
-    static const char *const keys[] = {"gemmgrad",        "task",     "optimizer",  "epoch", "step",
-                                       "optimizer_steps", "seed",     "model_step", "batch", "train_samples",
-                                       "test_samples",    "features", "model_seed"};
-    enum { KEYS = 13, MOST = 32 };
+    static const char *const keys[] = {"gemmgrad",        "task",     "optimizer",  "epoch",        "step",
+                                       "optimizer_steps", "seed",     "model_step", "batch",        "train_samples",
+                                       "test_samples",    "features", "model_seed", "epoch_samples"};
+    enum { KEYS = 14, MOST = 32 };
     gg_metadata metadata[KEYS];
     gg_tensor tensors[MOST];
     gg_safetensors *file = NULL;
@@ -335,8 +372,10 @@ static void write_changed(const char *key, const char *value, const char *left_o
 
 START_TEST(lying_numbers)
 {
-    static const char *const numbers[] = {"epoch", "step",       "optimizer_steps", "model_step",   "seed",
-                                          "batch", "model_seed", "train_samples",   "test_samples", "features"};
+    static const char *const numbers[] = {"epoch",         "step",         "epoch_samples", "optimizer_steps",
+                                          "model_step",    "seed",         "model_seed",    "batch",
+                                          "train_samples", "test_samples", "features"};
+    enum { COUNTERS = 5, PARSED = 7 }; /* the first tell the state, the next must agree as numbers, the last as texts */
     static const char *const bad[] = {
         "", "x", "-1", "+1", " 1", "1 ", "01", "1.0", "18446744073709551616", "99999999999999999999999"};
     trainer_case c = case_make(&(trainer_setup){.optimizer = {.kind = GG_RMSPROP}});
@@ -345,13 +384,13 @@ START_TEST(lying_numbers)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         for (size_t j = 0; j < sizeof bad / sizeof *bad; j++) {
             write_changed(numbers[i], bad[j], NULL, NULL);
-            expect_refused(&c, "b", task, GG_ERR_FORMAT, numbers[i]);
+            expect_refused(&c, "b", task, i < PARSED ? GG_ERR_FORMAT : GG_ERR_SHAPE, numbers[i]);
         }
         write_changed(numbers[i], NULL, NULL, NULL);
         expect_refused(&c, "b", task, GG_ERR_FORMAT, "is missing");
         write_changed(numbers[i], "18446744073709551615", NULL,
                       NULL); /* fits, and is neither a count nor this trainer's */
-        expect_refused(&c, "b", task, i < 4 ? GG_ERR_FORMAT : GG_ERR_SHAPE, numbers[i]);
+        expect_refused(&c, "b", task, i < COUNTERS ? GG_ERR_FORMAT : GG_ERR_SHAPE, numbers[i]);
     }
     write_changed("epoch", "3", NULL, NULL); /* the history has 2 */
     expect_refused(&c, "b", task, GG_ERR_FORMAT, "trainer.history");
@@ -531,6 +570,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, evaluation_still_due);
     tcase_add_test(tests, states_of_layers);
     tcase_add_test(tests, tensors_of_a_checkpoint);
+    tcase_add_test(tests, parameters_of_a_checkpoint);
     tcase_add_test(tests, checkpoint_of_something_else);
     tcase_add_test(tests, files_that_are_no_checkpoint);
     tcase_add_test(tests, lying_numbers);

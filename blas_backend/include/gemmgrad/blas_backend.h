@@ -14,6 +14,7 @@
 #include <gemmgrad/pool.h>
 #include <gemmgrad/recurrent.h>
 #include <gemmgrad/rows.h>
+#include <gemmgrad/scores.h>
 #include <gemmgrad/softmax.h>
 #include <gemmgrad/status.h>
 #include <gemmgrad/update.h>
