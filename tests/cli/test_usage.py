@@ -4,7 +4,8 @@ import os
 
 from program import ProgramTest, main
 
-VERBS = ("demo", "train", "optimizers", "generate", "gradflow", "bench", "ab", "compare", "report", "history", "info", "help",
+VERBS = ("demo", "train", "optimizers", "generate", "gradflow", "bench", "ab", "compare", "report", "history",
+          "info", "help",
          "version")
 TASKS = ("spiral", "digits", "mnist-mlp", "char-lm", "addition", "word2vec")
 TRAIN_OPTIONS = ("data", "epochs", "batch", "optimizer", "lr", "threads", "seed", "json", "save", "resume", "plot",
@@ -19,7 +20,8 @@ class Explanations(ProgramTest):
                 self.assertIn(f"  {verb} ", text)
 
     def test_each_verb_explains_itself(self):
-        for verb in ("demo", "train", "optimizers", "generate", "gradflow", "bench", "ab", "compare", "report", "history",
+        for verb in ("demo", "train", "optimizers", "generate", "gradflow", "bench", "ab", "compare", "report",
+                     "history",
                      "info"):
             text = self.succeeds(verb, "--help").stdout
             self.assertIn(f"usage: gemmgrad {verb}", text)
