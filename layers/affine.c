@@ -2,6 +2,9 @@
  *
  * Shapes: X [rows, in], W [in, out], b [out], Y [rows, out]; rows are all leading dimensions together.
  *
+ * Tied to an embedding of weight E [out, in]: W = E^T, whose product reads E as it lies, and dE = dW^T is added to what
+ * the embedding's own backward gives (Press and Wolf, 2017).
+ *
  * Derivation of backward. With Z = X W + b, z_rj = sum_i x_ri w_ij + b_j, and L a scalar:
  *   dL/dz_rj = dL/dy_rj f'(z_rj)                                   dZ = dY * f'(Z)
  *   dL/dx_ri = sum_j dL/dz_rj dz_rj/dx_ri = sum_j dL/dz_rj w_ij     dX = dZ W^T
@@ -13,6 +16,7 @@
 #include <gemmgrad/layer.h>
 #include <gemmgrad/matmul.h>
 
+#include "embedding.h"
 #include "node.h"
 #include "orthogonal.h"
 
@@ -22,17 +26,25 @@ typedef struct options {
     float alpha;
     bool bias;
     bool keeps_preactivation; /* f' needs z, not y: buffer[1] holds it */
+    gg_weight_layout layout;
 } options;
+
+/* Floats from a row of the weight, as it is stored, to the next. */
+static int64_t leading(const options *o)
+{
+    return o->layout == GG_IN_OUT ? o->out : o->in;
+}
 
 static gg_status forward(const gg_pass *pass)
 {
     const options *o = pass->options;
     const gg_matmul_options product = {
+        .layout = o->layout,
         .activation = o->activation,
         .alpha = o->alpha,
         .preactivation = o->keeps_preactivation && pass->mode == GG_TRAIN ? pass->buffer[1] : NULL,
     };
-    return gg_matmul_forward(pass->y[0], o->out, pass->x[0], o->in, pass->w[0], o->out, o->bias ? pass->w[1] : NULL,
+    return gg_matmul_forward(pass->y[0], o->out, pass->x[0], o->in, pass->w[0], leading(o), o->bias ? pass->w[1] : NULL,
                              pass->rows, o->in, o->out, &product);
 }
 
@@ -48,15 +60,45 @@ static gg_status backward(const gg_pass *pass)
             return status;
         dz = pass->buffer[0];
     }
-    const gg_matmul_options product = {.accumulate_dx = pass->add_dx[0], .accumulate_dw = pass->add_dw[0]};
-    return gg_matmul_backward(pass->dx[0], o->in, pass->dw[0], o->out, o->bias ? pass->dw[1] : NULL, dz, o->out,
-                              pass->x[0], o->in, pass->w[0], o->out, pass->rows, o->in, o->out, &product);
+    gg_matmul_options product = {
+        .layout = o->layout, .accumulate_dx = pass->add_dx[0], .accumulate_dw = pass->add_dw[0]};
+    const bool bias_apart = o->bias && pass->add_dw[0] != pass->add_dw[1]; /* W shared, b not */
+    const gg_status status =
+        gg_matmul_backward(pass->dx[0], o->in, pass->dw[0], leading(o), o->bias && !bias_apart ? pass->dw[1] : NULL, dz,
+                           o->out, pass->x[0], o->in, pass->w[0], leading(o), pass->rows, o->in, o->out, &product);
+    return status == GG_OK && bias_apart ? gg_sum_rows(pass->dw[1], dz, o->out, pass->rows, o->out, pass->add_dw[1])
+                                         : status;
 }
 
 static const gg_layer_class affine_class = {
     .kind = "affine", .forward = forward, .backward = backward, .adds_gradients = true};
 static const gg_layer_class matmul_class = {
     .kind = "matmul", .forward = forward, .backward = backward, .adds_gradients = true};
+
+/* The weight that is shared, of an embedding [out, in]; -1 with the model in error. */
+static int32_t tied_weight(gg_model *model, const gg_layer_class *layer_class, gg_value tied_to, int64_t in,
+                           int64_t out)
+{
+    int64_t vocabulary = 0, features = 0;
+    const int32_t weight = gg_embedding_weight(model, tied_to, &vocabulary, &features, layer_class->kind);
+    if (weight < 0 || (vocabulary == out && features == in))
+        return weight;
+    gg_model_error(model, GG_ERR_SHAPE,
+                   "gg_%s: tied_to is an embedding of %lld tokens and %lld features, x has %lld features, out is %lld",
+                   layer_class->kind, (long long)vocabulary, (long long)features, (long long)in, (long long)out);
+    return -1;
+}
+
+static void add_weight(gg_model *model, gg_node *node, const options *o, const gg_affine_options *chosen)
+{
+    const bool orthogonal = chosen->init == GG_INIT_ORTHOGONAL;
+    const float deviation =
+        orthogonal ? gg_orthogonal_gain(chosen->activation, chosen->alpha)
+                   : gg_initial_deviation(chosen->init, chosen->activation, o->in, o->out, chosen->init_scale);
+    gg_node_parameter(model, node, "W", &(gg_shape){2, {o->in, o->out}}, deviation);
+    if (orthogonal)
+        gg_node_orthogonal(model);
+}
 
 static bool options_fit(gg_model *model, const gg_layer_class *layer_class, int64_t out, const gg_affine_options *o)
 {
@@ -78,12 +120,16 @@ static gg_value add_layer(gg_model *model, const gg_layer_class *layer_class, gg
     const int64_t in = gg_value_features(model, x, layer_class->kind, "x");
     if (in == 0 || !options_fit(model, layer_class, out, &chosen))
         return GG_NO_VALUE;
+    const int32_t tied = chosen.tied_to != NULL ? tied_weight(model, layer_class, *chosen.tied_to, in, out) : -1;
+    if (model->error != GG_OK)
+        return GG_NO_VALUE;
     options o = {in,
                  out,
                  chosen.activation,
                  chosen.alpha,
                  layer_class == &affine_class,
-                 gg_activation_needs_input(chosen.activation)};
+                 gg_activation_needs_input(chosen.activation),
+                 tied >= 0 ? GG_OUT_IN : GG_IN_OUT};
     gg_shape shape = *gg_value_shape(model, x, layer_class->kind, "x", false);
     shape.dims[shape.rank - 1] = out;
     gg_node *node = gg_node_begin(model, layer_class, &o, sizeof o);
@@ -91,13 +137,10 @@ static gg_value add_layer(gg_model *model, const gg_layer_class *layer_class, gg
         return GG_NO_VALUE;
     gg_node_input(model, node, x, true);
     node->reads_output = o.activation != GG_IDENTITY && !o.keeps_preactivation;
-    const bool orthogonal = chosen.init == GG_INIT_ORTHOGONAL;
-    const float deviation = orthogonal
-                                ? gg_orthogonal_gain(chosen.activation, chosen.alpha)
-                                : gg_initial_deviation(chosen.init, chosen.activation, in, out, chosen.init_scale);
-    gg_node_parameter(model, node, "W", &(gg_shape){2, {in, out}}, deviation);
-    if (orthogonal)
-        gg_node_orthogonal(model);
+    if (tied >= 0)
+        gg_node_share(node, tied);
+    else
+        add_weight(model, node, &o, &chosen);
     if (o.bias)
         gg_node_parameter(model, node, "b", &(gg_shape){1, {out}}, 0.0f);
     if (o.activation != GG_IDENTITY)

@@ -3,46 +3,50 @@
  *   dropout           any shape; one m for each element
  *   spatial_dropout   [N, C, ..]; one m for each channel of each sample, which drops whole planes: neighbours in an
  *                     image are so alike that dropping single elements of it drops nothing
+ *   variational_dropout  [time, ..]; one m for each number of [..], the same at every step
  *
  * Derivation of backward: y_i = x_i m_i and m does not depend on x, so dL/dx_i = dL/dy_i m_i.
  *
  * The mask is a pure function of the model's seed, the layer's place and the training step: the same at any number of
- * threads and after a resume. Sources: Srivastava et al., JMLR 15 (2014); Tompson et al., CVPR 2015 (spatial). */
+ * threads and after a resume. Sources: Srivastava et al., JMLR 15 (2014); Tompson et al., CVPR 2015 (spatial); Gal and
+ * Ghahramani, NIPS 2016 (variational). */
 #include <string.h>
 
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/layer.h>
-#include <gemmgrad/random.h>
+#include <gemmgrad/sequence.h>
 
+#include "dropout_mask.h"
 #include "node.h"
 
 typedef struct options {
     float ratio;
     int32_t number; /* of the node in its model */
     int64_t plane;  /* elements that share a number of the mask */
+    int64_t time;   /* the first dimension, whose steps share the mask; 0: none do */
 } options;
 
-/* Streams of random numbers: parameters take the low numbers, dropout the ones from here on. */
-#define FIRST_STREAM ((uint64_t)1 << 32)
-
-/* One random word a number of the mask; words of different steps must not meet: 2^40 are more than a mask can have. */
-#define WORDS_PER_STEP ((uint64_t)1 << 40)
+static int64_t steps_of(const gg_pass *pass, const options *o)
+{
+    return o->time == 0 ? 1 : o->time < 0 ? pass->extents[-1 - o->time] : o->time;
+}
 
 static gg_status draw_mask(const gg_pass *pass, const options *o)
 {
-    float *mask = pass->buffer[0];
-    const int64_t count = pass->size / o->plane;
-    gg_random random = gg_random_make(pass->seed, FIRST_STREAM + (uint64_t)o->number);
-    random.counter = (uint64_t)pass->step * WORDS_PER_STEP;
-    const gg_status status = gg_random_fill_uniform(mask, count, 0.0f, 1.0f, &random);
-    const float kept = 1.0f / (1.0f - o->ratio);
-    for (int64_t i = 0; i < count && status == GG_OK; i++)
-        mask[i] = mask[i] < o->ratio ? 0.0f : kept;
-    return status;
+    const int64_t steps = steps_of(pass, o);
+    return steps > 0 ? gg_dropout_mask(pass->buffer[0], pass->size / o->plane / steps, o->ratio, pass->seed, o->number,
+                                       pass->step)
+                     : GG_OK;
 }
 
 static gg_status apply_mask(float *y, const float *x, const gg_pass *pass, const options *o)
 {
+    const int64_t steps = steps_of(pass, o), size = steps > 0 ? pass->size / steps : 0;
+    gg_status status = GG_OK;
+    for (int64_t t = 0; t < steps && o->time != 0 && status == GG_OK; t++)
+        status = gg_multiply(y + t * size, x + t * size, pass->buffer[0], size);
+    if (o->time != 0)
+        return status;
     if (o->plane == 1)
         return gg_multiply(y, x, pass->buffer[0], pass->size);
     return gg_scale_rows(y, x, pass->buffer[0], pass->size / o->plane, o->plane);
@@ -67,9 +71,12 @@ static gg_status backward(const gg_pass *pass)
 
 static const gg_layer_class dropout_class = {.kind = "dropout", .forward = forward, .backward = backward};
 static const gg_layer_class spatial_class = {.kind = "spatial_dropout", .forward = forward, .backward = backward};
+static const gg_layer_class variational_class = {
+    .kind = "variational_dropout", .forward = forward, .backward = backward};
 
-/* A node whose mask has the first `mask_rank` dimensions of x. */
-static gg_value add(gg_model *model, gg_value x, const gg_layer_class *layer_class, float ratio, int mask_rank)
+/* A node whose mask has the first `mask_rank` dimensions of x, without the very first if the mask is `timeless`. */
+static gg_value add(gg_model *model, gg_value x, const gg_layer_class *layer_class, float ratio, int mask_rank,
+                    bool timeless)
 {
     const gg_shape shape = *gg_value_shape(model, x, layer_class->kind, "x", false);
     if (!(ratio >= 0.0f && ratio < 1.0f))
@@ -77,7 +84,9 @@ static gg_value add(gg_model *model, gg_value x, const gg_layer_class *layer_cla
                               (double)ratio);
     gg_shape mask = shape;
     mask.rank = mask_rank;
-    options o = {ratio, model->node_count, 1};
+    options o = {ratio, model->node_count, 1, timeless ? shape.dims[0] : 0};
+    if (timeless)
+        memcpy(mask.dims, &shape.dims[1], (size_t)--mask.rank * sizeof *mask.dims);
     for (int i = mask_rank; i < shape.rank; i++)
         o.plane *= shape.dims[i];
     gg_node *node = gg_node_begin(model, layer_class, &o, sizeof o);
@@ -91,11 +100,23 @@ static gg_value add(gg_model *model, gg_value x, const gg_layer_class *layer_cla
 gg_value gg_dropout(gg_model *model, gg_value x, float ratio)
 {
     const gg_shape *shape = gg_value_shape(model, x, "gg_dropout", "x", false);
-    return shape != NULL ? add(model, x, &dropout_class, ratio, shape->rank) : GG_NO_VALUE;
+    return shape != NULL ? add(model, x, &dropout_class, ratio, shape->rank, false) : GG_NO_VALUE;
 }
 
 gg_value gg_spatial_dropout(gg_model *model, gg_value x, float ratio)
 {
     const gg_image image = gg_value_image(model, x, "gg_spatial_dropout");
-    return image.channels > 0 ? add(model, x, &spatial_class, ratio, 2) : GG_NO_VALUE;
+    return image.channels > 0 ? add(model, x, &spatial_class, ratio, 2, false) : GG_NO_VALUE;
+}
+
+gg_value gg_variational_dropout(gg_model *model, gg_value x, float ratio)
+{
+    const gg_shape *shape = gg_value_shape(model, x, "gg_variational_dropout", "x", false);
+    char text[96];
+    if (shape == NULL)
+        return GG_NO_VALUE;
+    if (shape->rank < 2)
+        return gg_model_error(model, GG_ERR_SHAPE, "gg_variational_dropout: x is %s, expected [time, ..]",
+                              gg_shape_text(shape, text));
+    return add(model, x, &variational_class, ratio, shape->rank, true);
 }

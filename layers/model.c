@@ -70,6 +70,7 @@ void gg_model_free(gg_model *model)
     gg_free(model->states);
     gg_free(model->weights);
     gg_free(model->gradients);
+    gg_free(model->touched);
     gg_free(model->carried);
     gg_free(model->workspace);
     gg_free(model);
@@ -388,6 +389,23 @@ void gg_node_orthogonal(gg_model *model)
 {
     if (model->error == GG_OK)
         model->parameters[model->parameter_count - 1].orthogonal = true;
+}
+
+void gg_node_sparse(gg_model *model)
+{
+    if (model->error == GG_OK)
+        model->parameters[model->parameter_count - 1].sparse = true;
+}
+
+void gg_node_share(gg_node *node, int32_t parameter)
+{
+    node->parameters[node->parameter_count++] = parameter;
+}
+
+void gg_node_sequence_state(gg_model *model)
+{
+    if (model->error == GG_OK)
+        model->states[model->state_count - 1].of_sequence = true;
 }
 
 void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life)

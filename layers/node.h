@@ -26,6 +26,13 @@ enum {
 
 typedef struct gg_node gg_node;
 
+/* Of a sparse parameter [rows, cols]: the rows of its gradient that may be other than 0. */
+typedef struct gg_touched {
+    int32_t *rows; /* the first `count` of them, each once */
+    int32_t *mark; /* mark[r]: whether row r is one of them */
+    int64_t count;
+} gg_touched;
+
 /* What forward and backward of one node see. Pointers that are not wanted are NULL. */
 typedef struct gg_pass {
     const gg_node *node;
@@ -41,13 +48,15 @@ typedef struct gg_pass {
     const float *w[GG_NODE_PARAMETERS];
     float *dw[GG_NODE_PARAMETERS];
     bool add_dw[GG_NODE_PARAMETERS];
+    gg_touched *touched[GG_NODE_PARAMETERS]; /* of parameters that are sparse; NULL of others */
     float *buffer[GG_NODE_BUFFERS];
     float *state[GG_NODE_STATES];
-    bool updates_state;  /* forward of a training step: the states move on */
-    int64_t rows;        /* of the first input: all leading dimensions together */
-    int64_t columns;     /* of the first input: its last dimension */
-    int64_t size;        /* of the first input: rows * columns */
-    const void *options; /* the layer's own, as given to gg_node_begin */
+    bool updates_state;     /* forward of GG_TRAIN or GG_CONTINUE: the states of sequences move on */
+    const int64_t *extents; /* of the axes, present: axis a has extents[-1 - a] */
+    int64_t rows;           /* of the first input: all leading dimensions together */
+    int64_t columns;        /* of the first input: its last dimension */
+    int64_t size;           /* of the first input: rows * columns */
+    const void *options;    /* the layer's own, as given to gg_node_begin */
 } gg_pass;
 
 /* What all nodes of one kind share. */
@@ -122,6 +131,8 @@ typedef struct gg_parameter_info {
     float deviation; /* of the normal distribution it starts from; 0: all as `start` */
     float start;
     bool orthogonal; /* it starts as an orthogonal matrix times `deviation` instead */
+    bool sparse;     /* backward writes a few rows of its gradient, which `touched` lists */
+    gg_touched touched;
     int64_t offset, size;
     bool trains; /* set by the plan: some gradient reaches it */
 } gg_parameter_info;
@@ -130,6 +141,7 @@ typedef struct gg_state_info {
     char name[GG_NAME_BYTES + 16];
     gg_shape shape;
     float initial;
+    bool of_sequence;                     /* gg_model_reset_states sets it to `initial` */
     int64_t offset, size;                 /* in the present array */
     int64_t planned_offset, planned_size; /* in the one that is being planned */
 } gg_state_info;
@@ -150,6 +162,8 @@ struct gg_model {
     gg_value loss;
     bool planned;
     float *weights, *gradients, *carried, *workspace;
+    int32_t *touched;     /* rows and marks of all sparse parameters */
+    int64_t dense_floats; /* of the parameters that are not sparse, which come first */
     int64_t parameter_floats, carried_floats, workspace_floats;
     int threads;         /* that asked buffers were planned for; 0: there are none */
     int32_t last_target; /* of the last run; -1: none */
@@ -175,6 +189,13 @@ void gg_node_constant_parameter(gg_model *model, gg_node *node, const char *suff
 /* The parameter added last starts as an orthogonal matrix of dims[0] rows, times its deviation. */
 void gg_node_orthogonal(gg_model *model);
 
+/* The parameter added last, a matrix, is sparse: backward adds to a few rows of its gradient and lists them in
+ * pass->touched; it lies behind the dense ones. */
+void gg_node_sparse(gg_model *model);
+
+/* Take a parameter of an earlier node as the next of this one's: its gradient is the sum of both (pass->add_dw). */
+void gg_node_share(gg_node *node, int32_t parameter);
+
 /* Add a buffer; it appears as pass->buffer[i] in the order of the calls. */
 void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life);
 
@@ -185,6 +206,10 @@ void gg_node_workspace(gg_node *node, gg_buffer_life life);
  * `initial` everywhere and appears as pass->state[i] in the order of the calls; forward may change it when
  * pass->updates_state. Its axes have the extents of the plan; one that a new plan gives another size starts anew. */
 void gg_node_state(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float initial);
+
+/* The state added last belongs to the sequence that runs: gg_model_reset_states sets it to `initial`, and forward
+ * changes it in GG_CONTINUE, too. */
+void gg_node_sequence_state(gg_model *model);
 
 /* A value of another shape in the same memory, with as many floats: no node, nothing to compute. Its gradient is that
  * of the whole memory. */

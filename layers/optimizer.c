@@ -1,7 +1,10 @@
 /* optimizer.c - the rules of gemmgrad/update.h over a model's flat arrays: one pass a step, state in one arena.
  *
  * Clipping by the global norm |g| = sqrt(sum of all g_i^2) costs one more pass to read the gradients and none to write
- * them: the factor min(1, clip_norm / (|g| + 1e-6)), PyTorch's clip_grad_norm_, goes into the update as grad_scale. */
+ * them: the factor min(1, clip_norm / (|g| + 1e-6)), PyTorch's clip_grad_norm_, goes into the update as grad_scale.
+ *
+ * Sparse parameters lie behind the dense ones. Of them a step reads, and writes, the rows that its backward touched:
+ * the others have gradient 0. */
 #include <gemmgrad/optimizer.h>
 
 #include <float.h>
@@ -10,6 +13,8 @@
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/memory.h>
 #include <gemmgrad/update.h>
+
+#include "node.h"
 
 enum { MAX_STATES = 2 };
 
@@ -25,6 +30,12 @@ static const struct rule {
     [GG_RMSPROP] = {"rmsprop", 1, {"rmsprop.h", NULL}},
     [GG_ADAM] = {"adam", 2, {"adam.m", "adam.v"}},
     [GG_ADAMW] = {"adamw", 2, {"adamw.m", "adamw.v"}},
+};
+
+static const gg_update_kind update_kinds[GG_OPTIMIZER_COUNT] = {
+    [GG_SGD] = GG_UPDATE_SGD,         [GG_MOMENTUM] = GG_UPDATE_MOMENTUM, [GG_NESTEROV] = GG_UPDATE_NESTEROV,
+    [GG_ADAGRAD] = GG_UPDATE_ADAGRAD, [GG_RMSPROP] = GG_UPDATE_RMSPROP,   [GG_ADAM] = GG_UPDATE_ADAM,
+    [GG_ADAMW] = GG_UPDATE_ADAMW,
 };
 
 struct gg_optimizer {
@@ -151,13 +162,31 @@ void gg_optimizer_free(gg_optimizer *optimizer)
 
 /* ---- one step ---- */
 
+/* *squares += those of the rows touched of every sparse parameter. */
+static gg_status sparse_squares(double *squares, const gg_model *model)
+{
+    gg_status status = GG_OK;
+    for (int32_t i = 0; i < model->parameter_count; i++) {
+        const gg_parameter_info *p = &model->parameters[i];
+        const int64_t columns = p->shape.dims[1];
+        for (int64_t t = 0; p->sparse && t < p->touched.count && status == GG_OK; t++) {
+            double row = 0.0;
+            status = gg_sum_squares(&row, model->gradients + p->offset + p->touched.rows[t] * columns, columns);
+            *squares += row;
+        }
+    }
+    return status;
+}
+
 static gg_status clip_factor(gg_optimizer *optimizer, float *factor)
 {
     *factor = 1.0f;
     if (!(optimizer->options.clip_norm > 0.0f))
         return GG_OK;
     double squares = 0.0;
-    const gg_status status = gg_sum_squares(&squares, gg_model_gradients(optimizer->model), optimizer->floats);
+    gg_status status = gg_sum_squares(&squares, gg_model_gradients(optimizer->model), optimizer->model->dense_floats);
+    if (status == GG_OK)
+        status = sparse_squares(&squares, optimizer->model);
     if (status != GG_OK)
         return status;
     const double norm = sqrt(squares), limit = (double)optimizer->options.clip_norm;
@@ -169,14 +198,14 @@ static gg_status clip_factor(gg_optimizer *optimizer, float *factor)
     return GG_OK;
 }
 
-static gg_status update(gg_optimizer *optimizer, float lr, float scale)
+static gg_status update_dense(gg_optimizer *optimizer, float lr, float scale)
 {
     const gg_optimizer_options *o = &optimizer->options;
     const float decay = o->weight_decay, epsilon = o->epsilon;
-    const int64_t n = optimizer->floats, step = optimizer->steps + 1;
+    const int64_t n = optimizer->model->dense_floats, step = optimizer->steps + 1;
     float *w = gg_model_parameters(optimizer->model), *first = optimizer->state;
     const float *g = gg_model_gradients(optimizer->model);
-    float *second = rules[o->kind].states == 2 ? first + n : NULL;
+    float *second = rules[o->kind].states == 2 ? first + optimizer->floats : NULL;
     switch (o->kind) {
     case GG_SGD: return gg_update_sgd(w, g, n, lr, decay, scale);
     case GG_MOMENTUM: return gg_update_momentum(w, first, g, n, lr, o->momentum, decay, scale);
@@ -190,6 +219,32 @@ static gg_status update(gg_optimizer *optimizer, float lr, float scale)
     return gg_fail(GG_ERR_INTERNAL, "gg_optimizer_step: unknown kind %d", (int)o->kind);
 }
 
+static gg_status update_sparse(gg_optimizer *optimizer, float lr, float scale)
+{
+    const gg_optimizer_options *o = &optimizer->options;
+    const gg_model *model = optimizer->model;
+    const gg_update_rule rule = {.kind = update_kinds[o->kind],
+                                 .lr = lr,
+                                 .momentum = o->momentum,
+                                 .rho = o->rho,
+                                 .beta1 = o->beta1,
+                                 .beta2 = o->beta2,
+                                 .epsilon = o->epsilon,
+                                 .weight_decay = o->weight_decay,
+                                 .grad_scale = scale,
+                                 .step = optimizer->steps + 1};
+    gg_status status = GG_OK;
+    for (int32_t i = 0; i < model->parameter_count && status == GG_OK; i++) {
+        const gg_parameter_info *p = &model->parameters[i];
+        float *first = rules[o->kind].states > 0 ? optimizer->state + p->offset : NULL;
+        float *second = rules[o->kind].states > 1 ? first + optimizer->floats : NULL;
+        if (p->sparse)
+            status = gg_update_rows(model->weights + p->offset, first, second, model->gradients + p->offset,
+                                    p->touched.rows, p->touched.count, p->shape.dims[0], p->shape.dims[1], &rule);
+    }
+    return status;
+}
+
 gg_status gg_optimizer_step(gg_optimizer *optimizer, float learning_rate)
 {
     if (optimizer == NULL)
@@ -199,7 +254,9 @@ gg_status gg_optimizer_step(gg_optimizer *optimizer, float learning_rate)
     float scale;
     gg_status status = clip_factor(optimizer, &scale);
     if (status == GG_OK)
-        status = update(optimizer, learning_rate, scale);
+        status = update_dense(optimizer, learning_rate, scale);
+    if (status == GG_OK)
+        status = update_sparse(optimizer, learning_rate, scale);
     if (status != GG_OK)
         return status;
     optimizer->steps++;

@@ -7,7 +7,8 @@
  * life. A buffer whose size depends on the threads, too, is asked for at every plan, and a run with more of them
  * refused.
  *
- *   weights    [parameter 0 | parameter 1 | ...]       each from a multiple of 16 floats (64 bytes), gaps zero
+ *   weights    [parameter 0 | parameter 1 | ...]       each from a multiple of 16 floats (64 bytes), gaps zero; the
+ *                                                      sparse ones behind the dense ones
  *   gradients  the same layout
  *   states     [state 0 | state 1 | ...]               what outlives steps and is no parameter, laid out alike
  *   workspace  values, their gradients, caches, scratch, spare gradients: overlapping in time only */
@@ -294,19 +295,55 @@ static gg_status fill_parameters(gg_model *model, float *weights)
     return status;
 }
 
+/* Places for the parameters that are sparse, or that are not, behind *floats of others. */
+static gg_status place_parameters(gg_model *model, bool sparse, int64_t *floats)
+{
+    for (int32_t i = 0; i < model->parameter_count; i++) {
+        if (model->parameters[i].sparse != sparse)
+            continue;
+        model->parameters[i].offset = *floats;
+        *floats += round_up(model->parameters[i].size);
+        if (*floats > MOST_FLOATS)
+            return gg_fail(GG_ERR_OVERFLOW,
+                           "gg_model_plan: %lld floats of parameters or more are more than memory can hold",
+                           (long long)*floats);
+    }
+    return GG_OK;
+}
+
 static gg_status lay_out_parameters(gg_model *model)
 {
     int64_t floats = 0;
-    for (int32_t i = 0; i < model->parameter_count; i++) {
-        model->parameters[i].offset = floats;
-        floats += round_up(model->parameters[i].size);
-        if (floats > MOST_FLOATS)
-            return gg_fail(GG_ERR_OVERFLOW,
-                           "gg_model_plan: %lld floats of parameters or more are more than memory can hold",
-                           (long long)floats);
-    }
+    gg_status status = place_parameters(model, false, &floats);
+    model->dense_floats = floats;
+    if (status == GG_OK)
+        status = place_parameters(model, true, &floats);
     model->parameter_floats = floats;
-    return GG_OK;
+    return status;
+}
+
+/* Rows of all sparse parameters together. */
+static int64_t sparse_rows(const gg_model *model)
+{
+    int64_t rows = 0;
+    for (int32_t i = 0; i < model->parameter_count; i++)
+        rows += model->parameters[i].sparse ? model->parameters[i].shape.dims[0] : 0;
+    return rows;
+}
+
+/* Nothing is touched: the gradients are all 0. */
+static void clear_touched(gg_model *model)
+{
+    int32_t *next = model->touched;
+    for (int32_t i = 0; i < model->parameter_count && next != NULL; i++) {
+        gg_parameter_info *parameter = &model->parameters[i];
+        if (!parameter->sparse)
+            continue;
+        const int64_t rows = parameter->shape.dims[0];
+        parameter->touched = (gg_touched){next, next + rows, 0};
+        memset(parameter->touched.mark, 0, (size_t)rows * sizeof *next);
+        next += 2 * rows;
+    }
 }
 
 /* ---- states ---- */
@@ -401,7 +438,7 @@ static gg_status lay_out(planner *p)
 
 /* What a plan allocates, until all of it is there. Parameters and gradients stay for all later plans. */
 typedef struct arenas {
-    void *weights, *gradients, *carried, *workspace;
+    void *weights, *gradients, *touched, *carried, *workspace;
 } arenas;
 
 static gg_status allocate(gg_model *model, arenas *a, const planner *p)
@@ -415,6 +452,8 @@ static gg_status allocate(gg_model *model, arenas *a, const planner *p)
     }
     if (status == GG_OK && model->gradients == NULL && model->loss.id >= 0 && bytes > 0)
         status = gg_alloc_zero(&a->gradients, bytes);
+    if (status == GG_OK && a->gradients != NULL && sparse_rows(model) > 0)
+        status = gg_alloc(&a->touched, (size_t)(2 * sparse_rows(model)) * sizeof(int32_t));
     if (status == GG_OK && states_change(model)) {
         status = gg_alloc_zero(&a->carried, (size_t)p->carried_floats * sizeof(float));
         if (status == GG_OK)
@@ -425,6 +464,7 @@ static gg_status allocate(gg_model *model, arenas *a, const planner *p)
     gg_free(a->workspace);
     gg_free(a->weights);
     gg_free(a->gradients);
+    gg_free(a->touched);
     return status;
 }
 
@@ -449,8 +489,10 @@ static void take_over(gg_model *model, const arenas *a, const planner *p)
     model->workspace_floats = p->floats;
     model->weights = a->weights != NULL ? a->weights : model->weights;
     model->gradients = a->gradients != NULL ? a->gradients : model->gradients;
+    model->touched = a->touched != NULL ? a->touched : model->touched;
     if (model->gradients != NULL) /* of parameters that the loss before reached, and this one may not */
         memset(model->gradients, 0, (size_t)model->parameter_floats * sizeof(float));
+    clear_touched(model);
     model->threads = p->asked ? p->threads : 0;
     for (int32_t i = 0; i < model->node_count; i++)
         for (int b = 0; b < model->nodes[i].buffer_count; b++)

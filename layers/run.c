@@ -42,6 +42,7 @@ static void refresh_node(gg_model *model, gg_node *node)
     pass->node = node;
     pass->options = node->options;
     pass->seed = model->seed;
+    pass->extents = model->extent;
     for (int j = 0; j < node->input_count; j++) {
         const gg_value_info *value = &model->values[node->inputs[j]];
         pass->x[j] = value->data;
@@ -54,7 +55,9 @@ static void refresh_node(gg_model *model, gg_node *node)
         pass->dy[j] = value->gradient;
     }
     for (int j = 0; j < node->parameter_count; j++) {
-        const int64_t offset = model->parameters[node->parameters[j]].offset;
+        gg_parameter_info *parameter = &model->parameters[node->parameters[j]];
+        const int64_t offset = parameter->offset;
+        pass->touched[j] = parameter->sparse ? &parameter->touched : NULL;
         pass->w[j] = model->weights + offset;
         pass->dw[j] = node->trains ? model->gradients + offset : NULL;
     }
@@ -198,7 +201,7 @@ gg_status gg_model_forward(gg_model *model, gg_value target, gg_mode mode)
         if (!node->needed)
             continue;
         node->pass.mode = mode;
-        node->pass.updates_state = mode == GG_TRAIN;
+        node->pass.updates_state = mode != GG_INFER;
         node->pass.step = model->step;
         status = node->layer_class->forward(&node->pass);
     }
@@ -208,6 +211,19 @@ gg_status gg_model_forward(gg_model *model, gg_value target, gg_mode mode)
     if (target.id == model->loss.id) {
         model->loss_value = (double)model->values[target.id].data[0];
         model->backward_ready = mode == GG_TRAIN;
+    }
+    return GG_OK;
+}
+
+gg_status gg_model_reset_states(gg_model *model)
+{
+    if (model == NULL || !model->planned)
+        return gg_fail(model == NULL ? GG_ERR_ARGUMENT : GG_ERR_STATE, "gg_model_reset_states: %s",
+                       model == NULL ? "model is NULL" : "the model is not planned");
+    for (int32_t i = 0; i < model->state_count; i++) {
+        const gg_state_info *state = &model->states[i];
+        for (int64_t j = 0; state->of_sequence && j < state->size; j++)
+            model->carried[state->offset + j] = state->initial;
     }
     return GG_OK;
 }

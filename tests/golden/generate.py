@@ -26,6 +26,8 @@ import torch.nn.functional as F
 BATCH, TIME, IN, OUT = 2, 3, 4, 3  # GOLDEN_SIZES in test_golden.c
 IMAGE = (BATCH, 5, 6, 10)          # what registry_image makes of them
 SIGNAL, VALUES = (BATCH, 5, 10), (BATCH, 5)
+SEQUENCE = (TIME, BATCH, IN)       # as in tests/registry/registry_sequence.c
+VOCABULARY = 7
 MODEL_SEED = 1                     # of the gg_model: dropout's masks follow from it
 DTYPES = {np.dtype("float64"): "F64", np.dtype("int32"): "I32"}
 
@@ -273,6 +275,61 @@ def convolutions():
     yield "conv_network", conv_network
 
 
+class Sequences(Case):
+    """Cases over sequences."""
+
+    def tokens(self):
+        tokens = self.random.integers(0, VOCABULARY, (TIME, BATCH)).astype(np.int32)
+        tokens[1, 0] = -1
+        self.tensors[f"{self.name}.tokens"] = tokens
+        return torch.tensor(tokens, dtype=torch.int64)
+
+    def embedding(self, tokens, features):
+        """Rows of a table; zeros for -1, which names a row of zeros behind it."""
+        table = self.draw((VOCABULARY, features), -1.0, 1.0)
+        self.parameters.append(table)
+        padded = torch.cat([table, torch.zeros(1, features, dtype=torch.float64)])
+        return F.embedding(torch.where(tokens < 0, VOCABULARY, tokens), padded), table
+
+
+def embedding(c):
+    x = c.input("x", shape=SEQUENCE)
+    return c.embedding(c.tokens(), IN)[0] * x
+
+
+def embedding_sparse(c):
+    x = c.affine(c.input("x", shape=SEQUENCE), OUT, torch.tanh)
+    return c.affine(c.embedding(c.tokens(), OUT)[0] * x, IN)
+
+
+def tied(c):
+    x = c.input("x", shape=SEQUENCE)
+    words, table = c.embedding(c.tokens(), IN)
+    biases = [c.draw((VOCABULARY,), -1.0, 1.0) for _ in range(2)]
+    c.parameters += biases
+    return F.linear(words + x, table, biases[0]) * torch.tanh(F.linear(x, table, biases[1]))
+
+
+def concatenate(c):
+    x, second = c.input("x", shape=SEQUENCE), c.input("second", shape=(TIME, BATCH, OUT))
+    return c.affine(torch.cat([x, second, second, second], -1), 3)
+
+
+def repeat_time(c):
+    x = c.input("x", shape=(BATCH, IN))
+    return x.expand(TIME, BATCH, IN) * c.input("second", shape=SEQUENCE)
+
+
+def steps(c):
+    x = c.input("x", shape=SEQUENCE)
+    return x[0] * x[-1]
+
+
+def variational_dropout(c):
+    x = c.input("x", shape=SEQUENCE)
+    return x * torch.tensor(dropout_mask(BATCH * IN, 0.375, 0), dtype=torch.float64).reshape(BATCH, IN)
+
+
 def max_pool(x, kernel, stride, padding=(0, 0, 0, 0)):
     """padding: left, right, top, bottom, as F.pad takes it."""
     return F.max_pool2d(F.pad(x, padding, value=-math.inf), kernel, stride)
@@ -349,13 +406,15 @@ def cases():
     yield "image_network", image_network
     for network in sequential, fan_out, residual, two_inputs, classifier, three_losses, learned_targets:
         yield network.__name__, network
+    for network in embedding, embedding_sparse, tied, concatenate, repeat_time, steps, variational_dropout:
+        yield network.__name__, network
     yield from convolutions()
 
 
 def layers():
     tensors = {}
     for name, build in cases():
-        case = Case(name)
+        case = Sequences(name)
         y = build(case)
         tensors.update(case.finish(y, is_loss=y.dim() == 0))
     return tensors

@@ -90,13 +90,19 @@ const reference_layer reference_activation_layer = {"activation", activation_for
 
 /* ---- affine ---- */
 
+/* Where w_ij is. */
+static int64_t weight_place(const reference_pass *p, int64_t i, int64_t j)
+{
+    return p->tied ? j * p->columns + i : i * p->out + j;
+}
+
 /* z = sum_i x_ri w_ij + b_j; and the sum of the absolute values of its terms. */
 static double weighted_sum(const reference_pass *p, int64_t r, int64_t j, double *magnitude)
 {
     double z = p->b != NULL ? p->b[j] : 0.0;
     *magnitude = fabs(z);
     for (int64_t i = 0; i < p->columns; i++) {
-        const double term = p->x[0][r * p->columns + i] * p->w[i * p->out + j];
+        const double term = p->x[0][r * p->columns + i] * p->w[weight_place(p, i, j)];
         z += term;
         *magnitude += fabs(term);
     }
@@ -140,9 +146,9 @@ static void clear(double *x, int64_t n)
 static void affine_spread(const reference_pass *p, int64_t r, int64_t j, double dz, bool magnitude)
 {
     for (int64_t i = 0; i < p->columns; i++) {
-        const double w = p->w[i * p->out + j], x = p->x[0][r * p->columns + i];
+        const double w = p->w[weight_place(p, i, j)], x = p->x[0][r * p->columns + i];
         p->dx[0][r * p->columns + i] += dz * (magnitude ? fabs(w) : w);
-        p->dw[i * p->out + j] += dz * (magnitude ? fabs(x) : x);
+        p->dw[weight_place(p, i, j)] += dz * (magnitude ? fabs(x) : x);
     }
     if (p->db != NULL)
         p->db[j] += dz;

@@ -17,15 +17,24 @@ typedef struct reference_pass {
     int64_t out;              /* affine: features of the output; repeat: how many copies */
     gg_activation activation; /* affine, activation */
     double alpha;             /* of the activation */
-    const double *x[2];
+    const double *x[4];
     const int32_t *labels; /* a class for each row; NULL: the targets are x[1] */
     const double *w, *b;   /* w[columns][out]; b may be NULL */
+    bool tied;             /* affine: w[out][columns] instead */
     gg_conv_shape conv;    /* convolution, with its batch; of a transposed one that of which it is the transpose */
     bool conv_transposed;
     const double *mask; /* dropout: 0 or 1 / (1 - ratio) for each element */
     double *y;
     const double *dy;
-    double *dx[2], *dw, *db; /* dx[1] is NULL beside labels, db without b */
+    double *dx[4], *dw, *db; /* dx[i] is NULL of labels, db without b */
+
+    /* reference_sequence.c, reference_recurrent_layer.c */
+    int64_t steps, batch;      /* the first dimension of x[0] (repeat_time: of y); the samples */
+    int64_t columns_of_second; /* concatenate */
+    int64_t vocabulary;
+    const struct reference_recurrence *recurrence;
+    const double *more[4]; /* parameters behind w and b */
+    double *dmore[4];
 
     /* reference_images.c */
     int64_t images, channels, height, width; /* of the first input */

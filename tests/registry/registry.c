@@ -229,6 +229,8 @@ static int image_network(twin *t, const registry_sizes *s)
 
 #define CONVOLUTION(NAME) .name = #NAME, .network = registry_##NAME, .images = true
 
+#define SEQUENCE(NAME) .name = #NAME, .network = registry_##NAME, .sequences = true
+
 #define AFFINE(NAME, F) .name = NAME, .call = call_affine, .layer = &reference_affine, .activation = F
 #define ELEMENT(NAME, CALL, F) \
     .name = NAME, .CALL, .layer = &reference_activation_layer, .activation = F, .any_last = true
@@ -326,6 +328,14 @@ const registry_entry registry[] = {
     {.name = "three_losses", .network = three_losses},
     {.name = "learned_targets", .network = learned_targets},
 
+    {SEQUENCE(embedding)},
+    {SEQUENCE(embedding_sparse)},
+    {SEQUENCE(tied)},
+    {SEQUENCE(concatenate)},
+    {SEQUENCE(repeat_time)},
+    {SEQUENCE(steps)},
+    {SEQUENCE(variational_dropout)},
+
     {CONVOLUTION(conv2d)},
     {CONVOLUTION(conv2d_pads)},
     {CONVOLUTION(conv2d_groups)},
@@ -352,6 +362,8 @@ bool registry_takes(const registry_entry *e, const registry_sizes *s)
 {
     if (e->images)
         return s->rank == 2;
+    if (e->sequences)
+        return s->rank == 2 || s->rank == 3;
     if (e->image_rank > 0)
         return s->rank == 2 || s->rank == 3;
     return s->rank <= (e->highest_rank > 0 ? e->highest_rank : GG_MAX_RANK) && (s->rank > 0 || e->any_last);
@@ -407,6 +419,6 @@ void registry_start(twin *t, const registry_entry *e, const registry_sizes *s, u
 {
     const int loss = registry_build(t, e, s, seed);
     twin_keep_all(t);
-    twin_plan(t, loss, s->batch, s->time);
+    twin_plan(t, loss, s->batch, e->sequences ? registry_time(s) : s->time);
     twin_fill(t, seed);
 }

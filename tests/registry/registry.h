@@ -45,6 +45,7 @@ typedef struct registry_entry {
     double second_low, second_high; /* the same for the second input */
     double weight_low, weight_high; /* 0, 0: the twin's default */
     int highest_rank;               /* 0: 4 */
+    bool sequences;                 /* takes 3 dimensions, [time, batch, in], of registry_time steps */
     bool images;                    /* only the batch of the sizes matters: one rank is enough */
 
     /* Layers over images: the shape of x is registry_image's with that many dimensions; 0: no such layer. */
@@ -66,6 +67,18 @@ int registry_conv_transpose2d(twin *t, const registry_sizes *sizes);
 int registry_conv_transpose2d_same(twin *t, const registry_sizes *sizes);
 int registry_conv_transpose1d(twin *t, const registry_sizes *sizes);
 int registry_conv_network(twin *t, const registry_sizes *sizes);
+
+/* The networks of sequences: registry_sequence.c. */
+int registry_embedding(twin *t, const registry_sizes *sizes);
+int registry_embedding_sparse(twin *t, const registry_sizes *sizes);
+int registry_tied(twin *t, const registry_sizes *sizes);
+int registry_concatenate(twin *t, const registry_sizes *sizes);
+int registry_repeat_time(twin *t, const registry_sizes *sizes);
+int registry_steps(twin *t, const registry_sizes *sizes);
+int registry_variational_dropout(twin *t, const registry_sizes *sizes);
+
+/* Steps of a sequence for these sizes. */
+int64_t registry_time(const registry_sizes *sizes);
 
 /* [batch, C, H, W], [batch, C, W] or [batch, C] for an entry over images: C, H and W follow from the sizes. */
 void registry_image(int64_t dims[GG_MAX_RANK], const registry_sizes *sizes, int rank);

@@ -61,13 +61,17 @@ static bool declares_alike(const gg_node *node)
     return true;
 }
 
-/* All gradients of parameters; not the padding between them, which layers leave alone. */
+/* All gradients of parameters; not the padding between them, which layers leave alone, nor rows of sparse ones that the
+ * step before did not touch. */
 static void spoil_gradients(const twin *t)
 {
     for (int i = 0; i < t->parameters; i++) {
-        gg_parameter p;
-        ck_assert_int_eq(gg_model_parameter(t->model, i, &p), GG_OK);
-        spoil(gg_model_gradients(t->model) + p.offset, p.size);
+        const gg_parameter_info *p = &t->model->parameters[i];
+        float *gradient = gg_model_gradients(t->model) + p->offset;
+        if (!p->sparse)
+            spoil(gradient, p->size);
+        for (int64_t r = 0; p->sparse && r < p->touched.count; r++)
+            spoil(gradient + p->touched.rows[r] * p->shape.dims[1], p->shape.dims[1]);
     }
 }
 

@@ -106,8 +106,25 @@ static bool is_pool(const reference_layer *layer)
            || layer == &reference_global_average_pool;
 }
 
-/* The shape of a layer's output, from its first input's. */
-static void shape_output(twin_value *v, const twin_value *x)
+static bool is_step(const twin_value *v)
+{
+    return v->layer == &reference_first_step || v->layer == &reference_last_step
+           || (v->layer == &reference_recurrent && v->recurrence.output > 0);
+}
+
+/* Of a layer that puts time before the dimensions of x, or takes it away. */
+static void shape_time(twin_value *v, const twin_value *x)
+{
+    const bool less = is_step(v);
+    v->rank = less ? x->rank - 1 : x->rank + 1;
+    for (int i = 0; i < x->rank - less; i++)
+        v->dims[less ? i : i + 1] = x->dims[less ? i + 1 : i];
+    if (!less)
+        v->dims[0] = GG_TIME;
+}
+
+/* The shape of a layer's output, from its first input's and the second's. */
+static void shape_output(twin_value *v, const twin_value *x, const twin_value *second)
 {
     v->rank = x->rank;
     memcpy(v->dims, x->dims, sizeof v->dims);
@@ -126,18 +143,44 @@ static void shape_output(twin_value *v, const twin_value *x)
         v->dims[0] = v->rank = 1;
     else if (v->layer == &reference_conv_layer)
         memcpy(&v->dims[1], v->image, (size_t)(v->rank - 1) * sizeof *v->dims);
+    else if (v->layer == &reference_embedding)
+        v->dims[v->rank++] = v->out;
+    else if (v->layer == &reference_concatenate)
+        v->dims[v->rank - 1] += second->dims[v->rank - 1];
+    else if (is_step(v) || v->layer == &reference_repeat_time)
+        shape_time(v, x);
+    if (v->layer == &reference_recurrent)
+        v->dims[v->rank - 1] = v->recurrence.directions * v->recurrence.hidden;
+}
+
+/* Wx, Wh and b of each direction. */
+static void take_recurrent_parameters(twin *t, twin_value *v)
+{
+    int *all[] = {&v->w, &v->b, &v->more[0], &v->more[1], &v->more[2], &v->more[3]};
+    for (int i = 0; i < 6; i++)
+        *all[i] = i < 3 * v->recurrence.directions ? t->parameters++ : -1;
 }
 
 int twin_layer(twin *t, gg_value value, twin_value how)
 {
     how.value = value;
+    const twin_value *main = &t->values[how.shares];
+    shape_output(&how, &t->values[how.inputs[0]], how.input_count > 1 ? &t->values[how.inputs[1]] : NULL);
+    if (how.another) {
+        how.node = main->node;
+        how.w = main->w;
+        how.b = main->b;
+        memcpy(how.more, main->more, sizeof how.more);
+        return add(t, &how);
+    }
     how.node = how.layer != &reference_flatten ? t->layers++ : -1; /* a view is no node */
-    shape_output(&how, &t->values[how.inputs[0]]);
     const bool parameters = how.layer == &reference_affine || how.layer == &reference_conv_layer
                             || how.layer == &reference_batch_normalization;
     const bool bias = parameters && how.b >= 0;
-    how.w = parameters ? t->parameters++ : -1;
+    how.w = how.tied ? main->w : parameters || how.layer == &reference_embedding ? t->parameters++ : -1;
     how.b = bias ? t->parameters++ : -1;
+    if (how.layer == &reference_recurrent)
+        take_recurrent_parameters(t, &how);
     return add(t, &how);
 }
 
@@ -268,7 +311,8 @@ static void mark_leading(twin *t)
         twin_value *value = &t->values[v];
         value->leads = value->leads || v == t->loss;
         for (int i = 0; i < value->input_count && value->leads; i++)
-            t->values[value->inputs[i]].leads = true;
+            if (value->inputs[i] >= 0)
+                t->values[value->inputs[i]].leads = true;
     }
 }
 

@@ -16,6 +16,7 @@
 #include <gemmgrad/model.h>
 
 #include "reference_images.h"
+#include "reference_sequence.h"
 
 enum { TWIN_VALUES = 96, TWIN_PARAMETERS = 64 };
 
@@ -26,8 +27,9 @@ typedef struct twin_value {
     gg_value value;
     const reference_layer *layer; /* NULL: an input */
     const char *name;             /* of an input */
-    int inputs[2], input_count;   /* twin values */
+    int inputs[4], input_count;   /* twin values; -1 within: not given */
     int w, b;                     /* parameters; -1: none */
+    int more[4];                  /* parameters of a recurrent layer behind those */
     int rank;
     int64_t dims[GG_MAX_RANK]; /* as the reference understands the layer; compared with the model's */
     int64_t out;
@@ -39,7 +41,11 @@ typedef struct twin_value {
     gg_conv_shape conv;    /* convolution, without its batch */
     bool conv_transposed;
     int64_t image[3]; /* convolution: channels, height (of images) and width of the output */
-    int node;         /* place among the layers: dropout's random numbers depend on it */
+    reference_recurrence recurrence;
+    bool tied;    /* affine: the weight is that of the embedding `shares` */
+    bool another; /* another output of the node of `shares`, with its parameters */
+    int shares;   /* a twin value */
+    int node;     /* place among the layers: dropout's random numbers depend on it */
     twin_content content;
     double low, high;
     float *data; /* of an input, at the largest extents */

@@ -50,23 +50,38 @@ static reference_pass pass_of(const twin *t, const twin_numbers *from, int v)
                            .conv = value->conv,
                            .conv_transposed = value->conv_transposed};
     pass.conv.batch = t->extent[0];
+    const twin_value *of_time = value->layer == &reference_repeat_time ? value : first;
+    pass.steps = of_time->dims[0] < 0 ? t->extent[-1 - of_time->dims[0]] : of_time->dims[0];
+    pass.batch = t->extent[0];
+    pass.vocabulary = value->w >= 0 ? twin_parameter_size(t, value->w) / (value->out > 0 ? value->out : 1) : 0;
+    pass.tied = value->tied;
+    pass.recurrence = &value->recurrence;
     pass.rows = 1;
     for (int i = 0; i < first->rank - 1; i++)
         pass.rows *= first->dims[i] < 0 ? t->extent[-1 - first->dims[i]] : first->dims[i];
     for (int i = 0; i < value->input_count; i++) {
+        if (value->inputs[i] < 0)
+            continue;
         pass.x[i] = from->value[value->inputs[i]];
         if (t->values[value->inputs[i]].labels != NULL)
             pass.labels = t->values[value->inputs[i]].labels;
     }
+    if (value->layer == &reference_concatenate)
+        pass.columns_of_second = t->values[value->inputs[1]].dims[first->rank - 1];
+    for (int i = 0; i < 4 && value->layer == &reference_recurrent; i++)
+        pass.more[i] = value->more[i] >= 0 ? from->weight[value->more[i]] : NULL;
     pass.w = value->w >= 0 ? from->weight[value->w] : NULL;
     pass.b = value->b >= 0 ? from->weight[value->b] : NULL;
     see_images(&pass, t, first);
     pass.window = &value->window;
     pass.relu = value->relu;
     pass.epsilon = (double)1e-5f; /* the default */
-    pass.mask = value->layer == &reference_dropout           ? draw_mask(t, value, size, 1)
-                : value->layer == &reference_spatial_dropout ? draw_mask(t, value, size, pass.height * pass.width)
-                                                             : NULL;
+    const int64_t states = value->recurrence.directions * pass.batch * value->recurrence.hidden;
+    pass.mask = value->layer == &reference_dropout               ? draw_mask(t, value, size, 1)
+                : value->layer == &reference_spatial_dropout     ? draw_mask(t, value, size, pass.height * pass.width)
+                : value->layer == &reference_variational_dropout ? draw_mask(t, value, size, 1)
+                : value->layer == &reference_recurrent && value->ratio > 0.0f ? draw_mask(t, value, states, 1)
+                                                                              : NULL;
     return pass;
 }
 
@@ -101,6 +116,8 @@ static void send_back(const twin *t, const twin_numbers *from, twin_numbers *to,
     pass.dy = from->gradient[v];
     for (int i = 0; i < value->input_count; i++)
         pass.dx[i] = pass.x[i] != NULL ? support_doubles(twin_size(t, value->inputs[i])) : NULL;
+    for (int i = 0; i < 4; i++)
+        pass.dmore[i] = pass.more[i] != NULL ? support_doubles(twin_parameter_size(t, value->more[i])) : NULL;
     pass.dw = value->w >= 0 ? support_doubles(twin_parameter_size(t, value->w)) : NULL;
     pass.db = value->b >= 0 ? support_doubles(twin_parameter_size(t, value->b)) : NULL;
     backward(&pass);
@@ -111,6 +128,9 @@ static void send_back(const twin *t, const twin_numbers *from, twin_numbers *to,
         add(to->weight_gradient[value->w], pass.dw, twin_parameter_size(t, value->w));
     if (pass.db != NULL)
         add(to->weight_gradient[value->b], pass.db, twin_parameter_size(t, value->b));
+    for (int i = 0; i < 4; i++)
+        if (pass.dmore[i] != NULL)
+            add(to->weight_gradient[value->more[i]], pass.dmore[i], twin_parameter_size(t, value->more[i]));
 }
 
 /* ---- the whole network ---- */
@@ -176,6 +196,7 @@ static const struct distance {
     {&reference_global_max_pool, reference_global_max_gap},
     {&reference_batch_normalization, reference_normalization_smallest},
     {&reference_add_relu, reference_add_relu_smallest},
+    {&reference_recurrent, reference_recurrent_smallest},
 };
 
 double twin_distance_from_kinks(const twin *t, const twin_numbers *n)

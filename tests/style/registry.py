@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
-"""Every function of gemmgrad/layer.h that adds a layer stands in the registry of operations: no layer goes untested.
+"""Every function of a header that adds a layer stands in the registry of operations: no layer goes untested.
 
-registry.py HEADER REGISTRY...  compare layers/include/gemmgrad/layer.h with tests/registry/registry*.c
+registry.py HEADER REGISTRY...  compare a header of layers/include/gemmgrad with tests/registry/registry*.c
 registry.py --self-test         the comparison finds what it should
 """
 import re
@@ -48,7 +48,7 @@ def main(arguments):
             registry += file.read()
     if not layer_functions(header):
         return f"{arguments[0]} declares no layer: this check would guard nothing"
-    return "\n".join(f"{name} has no entry in tests/registry/registry.c" for name in missing(header, registry)) or None
+    return "\n".join(f"{name} has no entry in tests/registry/registry*.c" for name in missing(header, registry)) or None
 
 
 if __name__ == "__main__":

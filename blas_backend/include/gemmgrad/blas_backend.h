@@ -14,6 +14,8 @@
 #include <gemmgrad/norm.h>
 #include <gemmgrad/pool.h>
 #include <gemmgrad/positions.h>
+#include <gemmgrad/recurrent.h>
+#include <gemmgrad/rows.h>
 #include <gemmgrad/softmax.h>
 #include <gemmgrad/status.h>
 #include <gemmgrad/update.h>

@@ -46,6 +46,33 @@ GG_API gg_status gg_update_adam(float *w, float *m, float *v, const float *g, in
 GG_API gg_status gg_update_adamw(float *w, float *m, float *v, const float *g, int64_t n, float lr, float beta1,
                                  float beta2, float epsilon, float weight_decay, float grad_scale, int64_t step);
 
+/* ---- some rows of a matrix ---- */
+
+typedef enum gg_update_kind {
+    GG_UPDATE_SGD = 0,
+    GG_UPDATE_MOMENTUM,
+    GG_UPDATE_NESTEROV,
+    GG_UPDATE_ADAGRAD,
+    GG_UPDATE_RMSPROP,
+    GG_UPDATE_ADAM,
+    GG_UPDATE_ADAMW,
+    GG_UPDATE_COUNT
+} gg_update_kind;
+
+/* A rule above with its numbers; those it does not have are not read. */
+typedef struct gg_update_rule {
+    gg_update_kind kind;
+    float lr, momentum, rho, beta1, beta2, epsilon, weight_decay, grad_scale;
+    int64_t step;
+} gg_update_rule;
+
+/* The rule for the rows rows[0 .. count-1] alone, distinct numbers below table_rows, of matrices of table_rows x cols
+ * floats: of the weights w, of g, and of the states that the rule has (v, h or m in `first`, Adam's v in `second`; NULL
+ * otherwise). All other rows stay as they are, their states included, as if the rule had not seen this step ("lazy").
+ */
+GG_API gg_status gg_update_rows(float *w, float *first, float *second, const float *g, const int32_t *rows,
+                                int64_t count, int64_t table_rows, int64_t cols, const gg_update_rule *rule);
+
 #ifdef __cplusplus
 }
 #endif

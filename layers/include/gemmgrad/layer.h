@@ -37,7 +37,9 @@ typedef struct gg_affine_options {
     gg_activation activation; /* fused; GG_IDENTITY by default */
     float alpha;              /* of leaky ReLU and ELU */
     gg_initializer init;
-    float init_scale; /* deviation for GG_INIT_NORMAL */
+    float init_scale;        /* deviation for GG_INIT_NORMAL */
+    const gg_value *tied_to; /* NULL, or the output of a gg_embedding of `out` tokens and `in` features that is not
+                              * sparse: its weight, transposed, is W, and gets the gradients of both */
 } gg_affine_options;
 
 /* Y = f(X W + b): [.., in] -> [.., out]; parameters "W" in x out, "b" out. options may be NULL. */

@@ -9,6 +9,7 @@
 #include <gemmgrad/optimizer.h>
 #include <gemmgrad/random.h>
 #include <gemmgrad/safetensors.h>
+#include <gemmgrad/sequence.h>
 #include <gemmgrad/spiral.h>
 #include <gemmgrad/trainer.h>
 

@@ -66,7 +66,9 @@ GG_API gg_status gg_model_set_largest(gg_model *model, int axis, int64_t extent)
 
 /* ---- runs ---- */
 
-typedef enum gg_mode { GG_INFER = 0, GG_TRAIN = 1 } gg_mode;
+/* GG_CONTINUE: as GG_INFER, but the states of sequences (a recurrent layer's h and c) move on to what they are at the
+ * end of the run: a long text in windows, or text generated step by step, with an extent of 1 for the time. */
+typedef enum gg_mode { GG_INFER = 0, GG_TRAIN = 1, GG_CONTINUE = 2 } gg_mode;
 
 /* The data of an input: caller-owned, dense, unchanged until the run (forward and backward) is over. NULL takes the
  * data away: a run that needs them is then GG_ERR_STATE, unless there are none of them, as in a batch of 0. */
@@ -112,8 +114,10 @@ GG_API const char *gg_model_find_nonfinite(gg_model *model, gg_value target);
 /* ---- parameters ---- */
 
 /* All parameters, their gradients: flat arrays of gg_model_parameter_floats() floats in the same layout, each parameter
- * starting at a multiple of 64 bytes; the padding is zero in both and stays so under every optimiser. Valid until the
- * model is freed; NULL before it is planned. Gradients are NULL in a model planned without a loss. */
+ * starting at a multiple of 64 bytes, sparse ones (gg_embedding) last. Who writes into the gradient of a sparse one
+ * leaves the rows alone that the last backward did not reach: they are 0 and stay so. The padding is zero in both and
+ * stays so under every optimiser. Valid until the model is freed; NULL before it is planned. Gradients are NULL in a
+ * model planned without a loss. */
 GG_API float *gg_model_parameters(gg_model *model);
 GG_API float *gg_model_gradients(gg_model *model);
 GG_API int64_t gg_model_parameter_floats(const gg_model *model);
@@ -133,14 +137,19 @@ GG_API gg_status gg_model_parameter(const gg_model *model, int i, gg_parameter *
 
 /* ---- states ---- */
 
-/* What layers carry from step to step beside their parameters, as the running statistics of batch normalisation:
- * forward in GG_TRAIN moves it on, GG_INFER reads it, no optimiser touches it, checkpoints hold it. One flat array of
+/* What layers carry from step to step beside their parameters, as the running statistics of batch normalisation or the
+ * state of a sequence: forward in GG_TRAIN moves it on (GG_CONTINUE those of sequences only), GG_INFER reads it, no
+ * optimiser touches it, checkpoints hold it. One flat array of
  * gg_model_state_floats() floats, each state starting at a multiple of 64 bytes; NULL without states and before the
  * plan. Valid until the next plan: states keep their values in it, but for those that it gives another size, which
  * start anew. */
 GG_API float *gg_model_states(gg_model *model);
 GG_API int64_t gg_model_state_floats(const gg_model *model);
 GG_API int gg_model_state_count(const gg_model *model);
+
+/* The states of sequences as at the start of one: of all stateful recurrent layers. Running statistics stay. Errors:
+ * GG_ERR_ARGUMENT, GG_ERR_STATE (not planned). */
+GG_API gg_status gg_model_reset_states(gg_model *model);
 
 /* State i in the order of creation, its axes as large as planned; errors: GG_ERR_ARGUMENT, GG_ERR_STATE (not planned).
  */
