@@ -77,6 +77,21 @@ int registry_repeat_time(twin *t, const registry_sizes *sizes);
 int registry_steps(twin *t, const registry_sizes *sizes);
 int registry_variational_dropout(twin *t, const registry_sizes *sizes);
 
+/* The layers of transformers: registry_transformer.c. */
+int registry_layer_normalization(twin *t, const registry_sizes *sizes);
+int registry_rms_normalization(twin *t, const registry_sizes *sizes);
+int registry_swiglu(twin *t, const registry_sizes *sizes);
+int registry_feed_forward(twin *t, const registry_sizes *sizes);
+int registry_feed_forward_gated(twin *t, const registry_sizes *sizes);
+int registry_sinusoidal_positions(twin *t, const registry_sizes *sizes);
+int registry_learned_positions(twin *t, const registry_sizes *sizes);
+int registry_learned_positions_second(twin *t, const registry_sizes *sizes);
+int registry_rotary_positions(twin *t, const registry_sizes *sizes);
+int registry_rotary_positions_second(twin *t, const registry_sizes *sizes);
+int registry_projected_loss(twin *t, const registry_sizes *sizes);
+int registry_projected_loss_twice(twin *t, const registry_sizes *sizes);
+int registry_projected_loss_tied(twin *t, const registry_sizes *sizes);
+
 /* Steps of a sequence for these sizes. */
 int64_t registry_time(const registry_sizes *sizes);
 

@@ -12,5 +12,6 @@
 #include <gemmgrad/sequence.h>
 #include <gemmgrad/spiral.h>
 #include <gemmgrad/trainer.h>
+#include <gemmgrad/transformer.h>
 
 #endif

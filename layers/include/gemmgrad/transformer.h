@@ -1,0 +1,77 @@
+/* gemmgrad/transformer.h - what a transformer is made of beside attention itself: normalisation of rows, gates,
+ * positions, the feed-forward block, the loss over a large vocabulary.
+ *
+ * Values are [.., D] as in gemmgrad/layer.h; where time matters, it is the first dimension ([T, N, D], as in
+ * gemmgrad/sequence.h) or the second ([N, T, D]), as `time_dimension` says: 0 or 1. */
+#ifndef GEMMGRAD_TRANSFORMER_H
+#define GEMMGRAD_TRANSFORMER_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include <gemmgrad/export.h>
+#include <gemmgrad/layer.h>
+#include <gemmgrad/layernorm.h>
+#include <gemmgrad/model.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* Each row of [.., D] to mean 0 and variance 1, times gamma, plus beta; with options->rms to mean square 1, times gamma
+ * alone. Parameters "gamma" and "beta", D each, which start as 1 and 0. options may be NULL. */
+GG_API gg_value gg_layer_normalization(gg_model *model, gg_value x, const gg_layernorm_options *options);
+
+/* [.., 2 D] -> [.., D]: silu(a) b, a being the first D columns and b the others. */
+GG_API gg_value gg_swiglu(gg_model *model, gg_value x);
+
+typedef struct gg_feed_forward_options {
+    gg_activation activation; /* of the hidden layer; 0: GG_GELU */
+    bool swiglu;              /* instead: a product with 2 width columns, SwiGLU, a product; no biases */
+    float dropout;            /* of the hidden layer's output: its ratio */
+} gg_feed_forward_options;
+
+/* [.., D] -> [.., width] -> [.., D]: f(x W + b) W' + b'. Layers "hidden" and "out" behind the name, if it was given one
+ * (gg_model_name_next). options may be NULL. */
+GG_API gg_value gg_feed_forward(gg_model *model, gg_value x, int64_t width, const gg_feed_forward_options *options);
+
+/* ---- positions ---- */
+
+typedef struct gg_position_options {
+    int time_dimension; /* of x */
+    bool stateful; /* the state "position" counts steps: a run in GG_CONTINUE goes on where the last such run ended;
+                    * all other runs begin at 0 */
+    float base;    /* rotary: 0: 10000 */
+} gg_position_options;
+
+/* x plus sines and cosines of the position (gg_sinusoidal_table). options may be NULL. */
+GG_API gg_value gg_sinusoidal_positions(gg_model *model, gg_value x, const gg_position_options *options);
+
+/* x plus a row of the parameter "W" [capacity, D] for each position, which starts from a normal distribution of
+ * deviation 0.02. A run that goes beyond `capacity` positions is GG_ERR_SHAPE. */
+GG_API gg_value gg_learned_positions(gg_model *model, gg_value x, int64_t capacity, const gg_position_options *options);
+
+/* Heads of D / heads features each, turned by their position (gg_rotary): for queries and keys. D / heads is even. */
+GG_API gg_value gg_rotary_positions(gg_model *model, gg_value x, int64_t heads, const gg_position_options *options);
+
+/* ---- the loss over a vocabulary ---- */
+
+typedef struct gg_projected_loss_options {
+    const gg_value *tied_to; /* NULL, or the output of a gg_embedding of that vocabulary and D features that is not
+                              * sparse: its weight, transposed, is W */
+    int64_t chunk_rows;      /* rows whose logits exist at a time; 0: as many as take 2^22 floats, but at least 16 */
+    gg_initializer init;
+    float init_scale; /* deviation for GG_INIT_NORMAL */
+} gg_projected_loss_options;
+
+/* Softmax and cross-entropy of the scores h W, which never exist whole: a scalar, the mean over the rows whose label is
+ * not GG_IGNORE_LABEL. h [.., D], labels t [..], parameter "W" [D, vocabulary]. In training, forward goes on to both
+ * gradients chunk by chunk. Workspace: chunk_rows * vocabulary floats of scores and D * vocabulary of dW, where gg_matmul
+ * and gg_softmax_with_loss take 2 rows * vocabulary. */
+GG_API gg_value gg_projected_softmax_with_loss(gg_model *model, gg_value h, int64_t vocabulary, gg_value t,
+                                               const gg_projected_loss_options *options);
+
+#ifdef __cplusplus
+}
+#endif
+#endif
