@@ -23,6 +23,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
+import golden_transformers
+
 BATCH, TIME, IN, OUT = 2, 3, 4, 3  # GOLDEN_SIZES in test_golden.c
 IMAGE = (BATCH, 5, 6, 10)          # what registry_image makes of them
 SIGNAL, VALUES = (BATCH, 5, 10), (BATCH, 5)
@@ -407,6 +409,8 @@ def cases():
     for network in sequential, fan_out, residual, two_inputs, classifier, three_losses, learned_targets:
         yield network.__name__, network
     for network in embedding, embedding_sparse, tied, concatenate, repeat_time, steps, variational_dropout:
+        yield network.__name__, network
+    for network in golden_transformers.CASES:
         yield network.__name__, network
     yield from convolutions()
 
