@@ -123,7 +123,8 @@ def projected_loss_tied(c):
     loss = project(c, words + x, row_labels(c, True), table)
     c.parameters.append(c.draw((VOCABULARY,), -1.0, 1.0))
     scores = F.linear(x, table, c.parameters[-1])
-    return (loss * F.mse_loss(scores, c.input("scores", shape=(TIME, BATCH, VOCABULARY), low=-1.0, high=1.0))).reshape(1)
+    target = c.input("scores", shape=(TIME, BATCH, VOCABULARY), low=-1.0, high=1.0)
+    return (loss * F.mse_loss(scores, target)).reshape(1)
 
 
 CASES = (layer_normalization, rms_normalization, swiglu, feed_forward, feed_forward_gated, sinusoidal_positions,
