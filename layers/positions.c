@@ -6,7 +6,7 @@
  *     sinusoidal   y_r = x_r + s_p                        dx = dy
  *     learned      y_r = x_r + w_p                        dx = dy, dw_p = sum of dy_r over the rows of position p
  *     rotary       y_r = R_p x_r, R_p turns pairs of      dx_r = R_p^T dy_r: turned back
- *                  features of each head by angles p / base^(2i / width)
+ *                  features of the first heads by angles p / base^(2i / width) and leaves the rest of a row alone
  *
  * A product of a turned query and a turned key depends on the difference of their positions alone, since R_p^T R_q =
  * R_(q - p). Sources: Vaswani et al., 2017; Su et al., 2021. */
@@ -15,6 +15,7 @@
 
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/positions.h>
+#include <gemmgrad/rows.h>
 #include <gemmgrad/transformer.h>
 
 #include "node.h"
@@ -124,15 +125,24 @@ static const gg_layer_class learned_class = {
 
 /* ---- rotary ---- */
 
+/* Whole rows, turned or turned back. */
+static gg_status turn(float *to, const float *from, const gg_pass *pass, bool inverse)
+{
+    const options *o = pass->options;
+    const int64_t turned = o->heads * o->width, rest = pass->columns - turned;
+    const gg_status status = gg_rotary(to, pass->columns, from, pass->columns, pass->buffer[0], pass->rows, o->heads,
+                                       o->width, positions_of(pass), together(pass), inverse, false);
+    if (status != GG_OK || rest == 0 || pass->rows == 0)
+        return status;
+    return gg_copy_rows(to + turned, pass->columns, from + turned, pass->columns, pass->rows, rest);
+}
+
 static gg_status rotary_forward(const gg_pass *pass)
 {
     const options *o = pass->options;
-    float *turns = pass->buffer[0];
-    const int64_t positions = positions_of(pass);
-    gg_status status = gg_rotary_table(turns, first_of(pass), positions, o->width, o->given.base);
+    gg_status status = gg_rotary_table(pass->buffer[0], first_of(pass), positions_of(pass), o->width, o->given.base);
     if (status == GG_OK)
-        status = gg_rotary(pass->y[0], pass->columns, pass->x[0], pass->columns, turns, pass->rows, o->heads, o->width,
-                           positions, together(pass), false, false);
+        status = turn(pass->y[0], pass->x[0], pass, false);
     if (status == GG_OK)
         move_on(pass);
     return status;
@@ -140,15 +150,11 @@ static gg_status rotary_forward(const gg_pass *pass)
 
 static gg_status rotary_backward(const gg_pass *pass)
 {
-    const options *o = pass->options;
-    if (pass->dx[0] == NULL)
-        return GG_OK;
-    return gg_rotary(pass->dx[0], pass->columns, pass->dy[0], pass->columns, pass->buffer[0], pass->rows, o->heads,
-                     o->width, positions_of(pass), together(pass), true, pass->add_dx[0]);
+    return pass->dx[0] != NULL ? turn(pass->dx[0], pass->dy[0], pass, true) : GG_OK;
 }
 
 static const gg_layer_class rotary_class = {
-    .kind = "rotary_positions", .forward = rotary_forward, .backward = rotary_backward, .adds_gradients = true};
+    .kind = "rotary_positions", .forward = rotary_forward, .backward = rotary_backward};
 
 /* ---- building ---- */
 
@@ -216,25 +222,26 @@ gg_value gg_learned_positions(gg_model *model, gg_value x, int64_t capacity, con
     return gg_node_output(model, node, &o.shape);
 }
 
-gg_value gg_rotary_positions(gg_model *model, gg_value x, int64_t heads, const gg_position_options *given)
+gg_value gg_rotary_positions(gg_model *model, gg_value x, int64_t heads, int64_t width,
+                             const gg_position_options *given)
 {
-    options o = {.heads = heads};
+    options o = {.heads = heads, .width = width};
+    int64_t turned = 0;
     const int64_t features = take_options(model, &o, &rotary_class, x, given);
     if (features == 0)
         return GG_NO_VALUE;
-    if (heads < 1 || features % heads != 0 || features / heads % 2 != 0)
+    if (heads < 1 || width < 2 || width % 2 != 0 || __builtin_mul_overflow(heads, width, &turned) || turned > features)
         return gg_model_error(model, GG_ERR_SHAPE,
-                              "gg_rotary_positions: %lld heads of %lld features together, expected an even number each",
-                              (long long)heads, (long long)features);
+                              "gg_rotary_positions: %lld heads of %lld features, x has %lld; expected an even number",
+                              (long long)heads, (long long)width, (long long)features);
     if (!(o.given.base >= 0.0f && o.given.base < INFINITY))
         return gg_model_error(model, GG_ERR_ARGUMENT,
                               "gg_rotary_positions: base is %g, expected above 0, or 0 for 10000",
                               (double)o.given.base);
-    o.width = features / heads;
     gg_node *node = begin(model, &o, &rotary_class, x);
     if (node == NULL)
         return GG_NO_VALUE;
-    const gg_shape table = table_shape(&o, o.width);
+    const gg_shape table = table_shape(&o, width);
     gg_node_buffer(node, &table, GG_BUFFER_CACHE);
     return gg_node_output(model, node, &o.shape);
 }

@@ -44,16 +44,17 @@ def swiglu_of(gates):
     return F.silu(gates[..., :half]) * gates[..., half:]
 
 
-def rotary_of(x, heads, time_dimension):
-    """Features i and i + width / 2 of a head are a complex number, turned by position * 10000^(-2i / width)."""
-    width = x.shape[-1] // heads
+def rotary_of(x, heads, width, time_dimension):
+    """Features i and i + width / 2 of a head are a complex number, turned by position * 10000^(-2i / width); what is
+    behind the heads stays."""
     angles = torch.arange(x.shape[time_dimension]).double()[:, None] * 10000.0 ** (
         -torch.arange(0, width, 2).double() / width)
     turns = torch.polar(torch.ones_like(angles), angles)
     turns = turns[:, None, None] if time_dimension == 0 else turns[None, :, None]
-    parts = x.reshape(*x.shape[:-1], heads, 2, width // 2)
+    parts = x[..., :heads * width].reshape(*x.shape[:-1], heads, 2, width // 2)
     turned = torch.complex(parts[..., 0, :], parts[..., 1, :]) * turns
-    return torch.cat([turned.real, turned.imag], -1).reshape(x.shape)
+    flat = torch.cat([turned.real, turned.imag], -1).flatten(-2)
+    return torch.cat([flat, x[..., heads * width:]], -1)
 
 
 def layer_normalization(c):
@@ -98,11 +99,11 @@ def learned_positions_second(c):
 
 def rotary_positions(c):
     x = c.affine(c.input("x", shape=SEQUENCE), 6 * OUT)
-    return rotary_of(x, 3, 0) * x
+    return rotary_of(x, 2, 2 * OUT, 0) * x
 
 
 def rotary_positions_second(c):
-    return rotary_of(c.input("x", last=2 * IN), 1, 1)
+    return rotary_of(c.input("x", last=2 * IN), 1, 2 * IN, 1)
 
 
 def projected_loss(c):

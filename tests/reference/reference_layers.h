@@ -37,7 +37,7 @@ typedef struct reference_pass {
     double *dmore[4];
 
     /* reference_transformer.c */
-    int64_t positions, together, heads;
+    int64_t positions, together, heads, head_width;
     bool rms;
 
     /* reference_images.c */

@@ -203,16 +203,19 @@ static void learned_backward(const reference_pass *p)
 const reference_layer reference_learned_positions = {"learned_positions", learned_forward, learned_backward, NULL,
                                                      NULL};
 
-/* to = from, turned by sign times the angles; with absolute values of all terms when `magnitude`. */
+/* to = from, the heads turned by sign times the angles; with absolute values of all terms when `magnitude`. */
 static void turn(double *to, const double *from, const reference_pass *p, double sign, bool magnitude)
 {
-    const int64_t width = p->columns / p->heads, half = width / 2;
-    for (int64_t i = 0; i < p->rows * p->heads * half; i++) {
-        const int64_t row = i / (p->heads * half), at = i / half * width + i % half;
-        const double angle = sign * reference_angle(position_of(p, row), i % half, width, 10000.0);
-        const double a = from[at], b = from[at + half], c = cos(angle), s = sin(angle);
-        to[at] = magnitude ? fabs(a * c) + fabs(b * s) : a * c - b * s;
-        to[at + half] = magnitude ? fabs(b * c) + fabs(a * s) : b * c + a * s;
+    const int64_t width = p->head_width, half = width / 2;
+    for (int64_t i = 0; i < p->rows * p->columns; i++) {
+        const int64_t row = i / p->columns, column = i % p->columns, at = column % width;
+        to[i] = magnitude ? fabs(from[i]) : from[i];
+        if (column >= p->heads * width)
+            continue;
+        const double angle = sign * reference_angle(position_of(p, row), at % half, width, 10000.0);
+        const double other = at < half ? -from[i + half] : from[i - half];
+        to[i] = magnitude ? fabs(from[i] * cos(angle)) + fabs(other * sin(angle))
+                          : from[i] * cos(angle) + other * sin(angle);
     }
 }
 

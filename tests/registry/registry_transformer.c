@@ -106,23 +106,25 @@ int registry_learned_positions_second(twin *t, const registry_sizes *s)
     return twin_activate(t, add_learned(t, samples_first(t, "x", s->in), 1), GG_TANH, 0.0f);
 }
 
-static int add_rotary(twin *t, int x, int64_t heads, int time_dimension)
+static int add_rotary(twin *t, int x, int64_t heads, int64_t width, int time_dimension)
 {
     const gg_position_options o = {.time_dimension = time_dimension};
-    return add_unary(
-        t, x, gg_rotary_positions(t->model, t->values[x].value, heads, &o),
-        (twin_value){.layer = &reference_rotary_positions, .heads = heads, .time_dimension = time_dimension});
+    return add_unary(t, x, gg_rotary_positions(t->model, t->values[x].value, heads, width, &o),
+                     (twin_value){.layer = &reference_rotary_positions,
+                                  .heads = heads,
+                                  .head_width = width,
+                                  .time_dimension = time_dimension});
 }
 
 int registry_rotary_positions(twin *t, const registry_sizes *s)
 {
     const int x = twin_affine(t, steps_first(t, "x", s->in), 6 * s->out, GG_IDENTITY, 0.0f);
-    return twin_pair(t, &reference_multiply, add_rotary(t, x, 3, 0), x);
+    return twin_pair(t, &reference_multiply, add_rotary(t, x, 2, 2 * s->out, 0), x);
 }
 
 int registry_rotary_positions_second(twin *t, const registry_sizes *s)
 {
-    return add_rotary(t, samples_first(t, "x", 2 * s->in), 1, 1);
+    return add_rotary(t, samples_first(t, "x", 2 * s->in), 1, 2 * s->in, 1);
 }
 
 static int labels_of_rows(twin *t, twin_content content)

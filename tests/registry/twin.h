@@ -43,13 +43,13 @@ typedef struct twin_value {
     bool conv_transposed;
     int64_t image[3]; /* convolution: channels, height (of images) and width of the output */
     reference_recurrence recurrence;
-    bool rms;           /* layer normalisation: RMS, without b */
-    int time_dimension; /* positions */
-    int64_t heads;      /* rotary positions */
-    bool tied;          /* affine: the weight is that of the embedding `shares` */
-    bool another;       /* another output of the node of `shares`, with its parameters */
-    int shares;         /* a twin value */
-    int node;           /* place among the layers: dropout's random numbers depend on it */
+    bool rms;                  /* layer normalisation: RMS, without b */
+    int time_dimension;        /* positions */
+    int64_t heads, head_width; /* rotary positions */
+    bool tied;                 /* affine: the weight is that of the embedding `shares` */
+    bool another;              /* another output of the node of `shares`, with its parameters */
+    int shares;                /* a twin value */
+    int node;                  /* place among the layers: dropout's random numbers depend on it */
     twin_content content;
     double low, high;
     float *data; /* of an input, at the largest extents */

@@ -69,6 +69,7 @@ static reference_pass pass_of(const twin *t, const twin_numbers *from, int v)
     see_positions(&pass, t, value, first);
     pass.rms = value->rms;
     pass.heads = value->heads;
+    pass.head_width = value->head_width;
     pass.rows = 1;
     for (int i = 0; i < first->rank - 1; i++)
         pass.rows *= first->dims[i] < 0 ? t->extent[-1 - first->dims[i]] : first->dims[i];

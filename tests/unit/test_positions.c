@@ -150,7 +150,7 @@ static void check_rotary(const int64_t *s, int64_t heads, int64_t width)
     double *dense = support_doubles(rows * cols);
     for (int64_t i = 0; i < rows * cols; i++)
         dense[i] = (double)x[i / cols * ld + i % cols];
-    reference_pass pass = {.rows = rows, .columns = cols, .heads = heads, .x = {dense}};
+    reference_pass pass = {.rows = rows, .columns = cols, .heads = heads, .head_width = width, .x = {dense}};
     pass.positions = s[2];
     pass.together = s[3];
     double *scale = support_doubles(rows * cols), *expected = support_doubles(rows * cols);

@@ -51,8 +51,10 @@ GG_API gg_value gg_sinusoidal_positions(gg_model *model, gg_value x, const gg_po
  * deviation 0.02. A run that goes beyond `capacity` positions is GG_ERR_SHAPE. */
 GG_API gg_value gg_learned_positions(gg_model *model, gg_value x, int64_t capacity, const gg_position_options *options);
 
-/* Heads of D / heads features each, turned by their position (gg_rotary): for queries and keys. D / heads is even. */
-GG_API gg_value gg_rotary_positions(gg_model *model, gg_value x, int64_t heads, const gg_position_options *options);
+/* The first `heads` heads of `width` features in each row, side by side, turned by their position (gg_rotary); the
+ * features behind them stay as they are: queries and keys with values behind them. width is even. */
+GG_API gg_value gg_rotary_positions(gg_model *model, gg_value x, int64_t heads, int64_t width,
+                                    const gg_position_options *options);
 
 /* ---- the loss over a vocabulary ---- */
 
@@ -66,8 +68,8 @@ typedef struct gg_projected_loss_options {
 
 /* Softmax and cross-entropy of the scores h W, which never exist whole: a scalar, the mean over the rows whose label is
  * not GG_IGNORE_LABEL. h [.., D], labels t [..], parameter "W" [D, vocabulary]. In training, forward goes on to both
- * gradients chunk by chunk. Workspace: chunk_rows * vocabulary floats of scores and D * vocabulary of dW, where gg_matmul
- * and gg_softmax_with_loss take 2 rows * vocabulary. */
+ * gradients chunk by chunk. Workspace: chunk_rows * vocabulary floats of scores and D * vocabulary of dW, where
+ * gg_matmul and gg_softmax_with_loss take 2 rows * vocabulary. */
 GG_API gg_value gg_projected_softmax_with_loss(gg_model *model, gg_value h, int64_t vocabulary, gg_value t,
                                                const gg_projected_loss_options *options);
 
