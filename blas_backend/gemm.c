@@ -307,7 +307,9 @@ static gg_status check_strides(const batch_job *job, int64_t batch)
             return gg_fail(GG_ERR_OVERFLOW, "gg_gemm_batch: stride_%c is %lld, too large for a batch of %lld", "abc"[i],
                            (long long)strides[i], (long long)batch);
     const int64_t extent = (p->m - 1) * p->ldc + p->n;
-    if (batch > 1 && llabs(job->stride_c) < extent)
+    const int64_t stride = llabs(job->stride_c);
+    const bool side_by_side = stride >= p->n && p->ldc >= (batch - 1) * stride + p->n;
+    if (batch > 1 && stride < extent && !side_by_side)
         return gg_fail(GG_ERR_SHAPE,
                        "gg_gemm_batch: stride_c is %lld, but one %lld x %lld result with leading dimension %lld "
                        "takes %lld floats: results would overlap",

@@ -53,6 +53,7 @@ typedef struct gg_pass {
     float *state[GG_NODE_STATES];
     bool updates_state;     /* forward of GG_TRAIN or GG_CONTINUE: the states of sequences move on */
     const int64_t *extents; /* of the axes, present: axis a has extents[-1 - a] */
+    const int64_t *planned; /* the same, as large as planned */
     int64_t rows;           /* of the first input: all leading dimensions together */
     int64_t columns;        /* of the first input: its last dimension */
     int64_t size;           /* of the first input: rows * columns */

@@ -43,6 +43,7 @@ static void refresh_node(gg_model *model, gg_node *node)
     pass->options = node->options;
     pass->seed = model->seed;
     pass->extents = model->extent;
+    pass->planned = model->planned_for;
     for (int j = 0; j < node->input_count; j++) {
         const gg_value_info *value = &model->values[node->inputs[j]];
         pass->x[j] = value->data;

@@ -111,6 +111,12 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *                       target and each run of source are touched
  *   add_columns         the runs of tap row r += source[r]
  *   take_every          target[i] = source[i stride]; put_every: the other way round, = or +=
+ *   attention_weigh     a tile of scores, keys down and queries across, becomes e^(s - largest): largest, sum and
+ *                       correction hold a float for each column, the first two over all tiles so far; correction is
+ *                       what results so far must be multiplied by; returns whether any is not 1. Columns up to the next
+ *                       multiple of 64 are touched
+ *   attention_gradient  s becomes the weight p = e^(s - lse), ds = p (ds - dot)
+ *   row_dots            dot[r] = sum of a[r][c] b[r][c]
  *   winograd_...        transforms of convolution's tiles of 2 or 4 pixels, 16 channels or filters side by side; a row
  *                       of tiles, or one channel's filters, a call. The vectors of point i lie i * stride further,
  *                       those of tile t t * ld; rows of pixels row_step apart; columns: scratch of (tile * tiles + 2)
@@ -208,6 +214,12 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
        int64_t run_count))                                                                                             \
     X(void, take_every, (float *target, const float *source, int64_t n, int64_t stride))                               \
     X(void, put_every, (float *target, const float *source, int64_t n, int64_t stride, bool accumulate))               \
+    X(bool, attention_weigh,                                                                                           \
+      (float *s, int64_t ld, int64_t rows, int64_t cols, float *largest, float *sum, float *correction))               \
+    X(void, attention_gradient,                                                                                        \
+      (float *s, float *ds, int64_t ld, int64_t rows, int64_t cols, const float *lse, const float *dot))               \
+    X(void, row_dots,                                                                                                  \
+      (float *dot, const float *a, int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t cols))              \
     X(void, winograd_input,                                                                                            \
       (float *v, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t left,      \
        int64_t width, int64_t tiles, int tile))                                                                        \

@@ -178,6 +178,30 @@ START_TEST(beta_zero_overwrites_nan)
 }
 END_TEST
 
+/* Results whose rows lie side by side, as those of samples in a sequence with the steps first. */
+START_TEST(rows_side_by_side)
+{
+    enum { BATCH = 5, M = 7, N = 6, K = 9 };
+    float *a = support_uniform(BATCH * M * K, -1, 1, 1), *b = support_uniform(K * N, -1, 1, 2);
+    float *apart = support_floats(BATCH * M * N), *beside = support_floats(BATCH * M * N);
+    use_threads(_i);
+    for (int backward = 0; backward < 2; backward++) {
+        ck_assert_int_eq(gg_gemm_batch(apart, N, M * N, a, BATCH * K, K, b, N, 0, BATCH, M, N, K, GG_NO_TRANSPOSE,
+                                       GG_NO_TRANSPOSE, 1, 0),
+                         GG_OK);
+        ck_assert_int_eq(gg_gemm_batch(beside + backward * (BATCH - 1) * N, BATCH * N, backward == 0 ? N : -N,
+                                       a + backward * (BATCH - 1) * K, BATCH * K, backward == 0 ? K : -K, b, N, 0,
+                                       BATCH, M, N, K, GG_NO_TRANSPOSE, GG_NO_TRANSPOSE, 1, 0),
+                         GG_OK);
+        for (int i = 0; i < BATCH * M * N; i++)
+            ck_assert_float_eq(beside[i / N % M * BATCH * N + i / N / M * N + i % N], apart[i]);
+    }
+    support_assert_fails(gg_gemm_batch(beside, BATCH * N - 1, N, a, K, K, b, N, 0, BATCH, M, N, K, GG_NO_TRANSPOSE,
+                                       GG_NO_TRANSPOSE, 1, 0),
+                         GG_ERR_SHAPE, "gg_gemm_batch", "overlap");
+}
+END_TEST
+
 /* k = 0 needs no operands; no products, no rows or no columns need nothing at all. */
 START_TEST(empty_batches)
 {
@@ -262,6 +286,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, few_large_and_many_small, FEWEST_THREADS, BEYOND_THREADS);
     tcase_add_loop_test(tests, as_one_by_one, FEWEST_THREADS, BEYOND_THREADS);
     tcase_add_loop_test(tests, beta_zero_overwrites_nan, FEWEST_THREADS, BEYOND_THREADS);
+    tcase_add_loop_test(tests, rows_side_by_side, FEWEST_THREADS, BEYOND_THREADS);
     tcase_add_loop_test(tests, empty_batches, FEWEST_THREADS, BEYOND_THREADS);
     tcase_add_test(tests, unknown_transpose);
     tcase_add_test(tests, wrong_arguments);

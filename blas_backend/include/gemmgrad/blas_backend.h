@@ -2,6 +2,7 @@
 #ifndef GEMMGRAD_BLAS_BACKEND_H
 #define GEMMGRAD_BLAS_BACKEND_H
 
+#include <gemmgrad/attention.h>
 #include <gemmgrad/backend.h>
 #include <gemmgrad/conv.h>
 #include <gemmgrad/elementwise.h>

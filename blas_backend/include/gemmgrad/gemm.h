@@ -33,7 +33,8 @@ GG_API gg_status gg_gemm(float *c, int64_t ldc, const float *a, int64_t lda, con
 
 /* `batch` independent products; operand i starts at c + i*stride_c, a + i*stride_a, b + i*stride_b.
  * A stride of 0 for a or b uses the same matrix for every product; stride_c must not let results
- * overlap (|stride_c| >= (m-1)*ldc + n unless batch <= 1), else GG_ERR_SHAPE. */
+ * overlap, else GG_ERR_SHAPE: unless batch <= 1, |stride_c| >= (m-1)*ldc + n, results one behind the other, or
+ * |stride_c| >= n and ldc >= (batch-1)*|stride_c| + n, their rows side by side. */
 GG_API gg_status gg_gemm_batch(float *c, int64_t ldc, int64_t stride_c, const float *a, int64_t lda, int64_t stride_a,
                                const float *b, int64_t ldb, int64_t stride_b, int64_t batch, int64_t m, int64_t n,
                                int64_t k, gg_transpose transpose_a, gg_transpose transpose_b, float alpha, float beta);

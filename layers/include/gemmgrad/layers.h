@@ -2,6 +2,7 @@
 #ifndef GEMMGRAD_LAYERS_H
 #define GEMMGRAD_LAYERS_H
 
+#include <gemmgrad/attend.h>
 #include <gemmgrad/digits.h>
 #include <gemmgrad/idx.h>
 #include <gemmgrad/layer.h>
