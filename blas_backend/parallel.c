@@ -5,6 +5,7 @@
 #include "parallel.h"
 
 #include <omp.h>
+#include <sched.h>
 
 #include "backend.h"
 
@@ -18,6 +19,44 @@ void gg_parallel_run(int parts, gg_part_body body, void *context)
 #pragma omp parallel for num_threads(parts) schedule(static, 1)
     for (int part = 0; part < parts; part++)
         body(context, part, parts);
+}
+
+void gg_parallel_team(int parts, gg_part_body body, void *context)
+{
+    if (parts <= 1 || omp_in_parallel()) {
+        body(context, 0, 1);
+        return;
+    }
+#pragma omp parallel num_threads(parts)
+    body(context, omp_get_thread_num(), omp_get_num_threads());
+}
+
+/* Looks at a barrier, some tens of microseconds, before the processor is offered to others. */
+enum { LOOKS = 2000 };
+
+static void rest(int looks)
+{
+    if (looks > LOOKS)
+        sched_yield();
+#if defined(__x86_64__) || defined(__i386__)
+    else
+        __builtin_ia32_pause();
+#endif
+}
+
+/* A step of a recurrent layer takes microseconds, and OpenMP's own barrier half a one. */
+void gg_barrier_wait(gg_barrier *barrier, int members)
+{
+    if (members <= 1)
+        return;
+    const unsigned phase = atomic_load_explicit(&barrier->phase, memory_order_relaxed);
+    if (atomic_fetch_add_explicit(&barrier->waiting, 1, memory_order_acq_rel) == members - 1) {
+        atomic_store_explicit(&barrier->waiting, 0, memory_order_relaxed);
+        atomic_store_explicit(&barrier->phase, phase + 1, memory_order_release);
+        return;
+    }
+    for (int looks = 0; atomic_load_explicit(&barrier->phase, memory_order_acquire) == phase;)
+        rest(looks <= LOOKS ? ++looks : looks);
 }
 
 int gg_parallel_parts(int64_t work, int64_t grain)

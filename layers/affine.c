@@ -97,7 +97,7 @@ static void add_weight(gg_model *model, gg_node *node, const options *o, const g
                    : gg_initial_deviation(chosen->init, chosen->activation, o->in, o->out, chosen->init_scale);
     gg_node_parameter(model, node, "W", &(gg_shape){2, {o->in, o->out}}, deviation);
     if (orthogonal)
-        gg_node_orthogonal(model);
+        gg_node_orthogonal(model, 1);
 }
 
 static bool options_fit(gg_model *model, const gg_layer_class *layer_class, int64_t out, const gg_affine_options *o)

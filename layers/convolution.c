@@ -421,7 +421,7 @@ static void add_parameters(gg_model *model, gg_node *node, const gg_conv_shape *
         w = (gg_shape){3, {s->filters, channels, s->kernel_width}};
     gg_node_parameter(model, node, "W", &w, deviation);
     if (orthogonal)
-        gg_node_orthogonal(model);
+        gg_node_orthogonal(model, 1);
     if (!given->no_bias)
         gg_node_parameter(model, node, "b", &(gg_shape){1, {transposed ? s->channels : s->filters}}, 0.0f);
 }

@@ -385,10 +385,18 @@ void gg_node_state(gg_model *model, gg_node *node, const char *suffix, const gg_
     node->states[node->state_count++] = model->state_count++;
 }
 
-void gg_node_orthogonal(gg_model *model)
+void gg_node_orthogonal(gg_model *model, int blocks)
 {
     if (model->error == GG_OK)
-        model->parameters[model->parameter_count - 1].orthogonal = true;
+        model->parameters[model->parameter_count - 1].blocks = blocks;
+}
+
+void gg_node_start_part(gg_model *model, int64_t first, int64_t count)
+{
+    if (model->error != GG_OK)
+        return;
+    model->parameters[model->parameter_count - 1].start_first = first;
+    model->parameters[model->parameter_count - 1].start_count = count;
 }
 
 void gg_node_sparse(gg_model *model)

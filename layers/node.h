@@ -18,7 +18,7 @@ enum {
     GG_NODE_INPUTS = 8,
     GG_NODE_OUTPUTS = 4,
     GG_NODE_PARAMETERS = 8,
-    GG_NODE_BUFFERS = 4,
+    GG_NODE_BUFFERS = 6,
     GG_NODE_STATES = 4,
     GG_NODE_OPTION_BYTES = 192,
     GG_NAME_BYTES = 48
@@ -131,8 +131,9 @@ typedef struct gg_parameter_info {
     gg_shape shape;
     float deviation; /* of the normal distribution it starts from; 0: all as `start` */
     float start;
-    bool orthogonal; /* it starts as an orthogonal matrix times `deviation` instead */
-    bool sparse;     /* backward writes a few rows of its gradient, which `touched` lists */
+    int64_t start_first, start_count; /* floats that start so; none given: all */
+    int blocks;  /* above 0: so many orthogonal matrices times `deviation`, side by side, are its start instead */
+    bool sparse; /* backward writes a few rows of its gradient, which `touched` lists */
     gg_touched touched;
     int64_t offset, size;
     bool trains; /* set by the plan: some gradient reaches it */
@@ -187,8 +188,12 @@ void gg_node_parameter(gg_model *model, gg_node *node, const char *suffix, const
 /* The same for one that starts as `start` everywhere. */
 void gg_node_constant_parameter(gg_model *model, gg_node *node, const char *suffix, const gg_shape *shape, float start);
 
-/* The parameter added last starts as an orthogonal matrix of dims[0] rows, times its deviation. */
-void gg_node_orthogonal(gg_model *model);
+/* The parameter added last starts as an orthogonal matrix of dims[0] rows, times its deviation; or as so many blocks of
+ * columns, each orthogonal. */
+void gg_node_orthogonal(gg_model *model, int blocks);
+
+/* Only `count` floats from `first` on of the constant parameter added last start as its number, the others as 0. */
+void gg_node_start_part(gg_model *model, int64_t first, int64_t count);
 
 /* The parameter added last, a matrix, is sparse: backward adds to a few rows of its gradient and lists them in
  * pass->touched; it lies behind the dense ones. */

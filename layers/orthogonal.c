@@ -68,17 +68,17 @@ static void free_factors(factors *f)
 }
 
 /* w = gain Q diag(sign r_ii), or its transpose where w is wide. */
-static void write_out(float *w, const factors *f, int64_t rows, int64_t columns, float gain)
+static void write_out(float *w, int64_t ldw, const factors *f, int64_t rows, int64_t columns, float gain)
 {
     for (int64_t i = 0; i < rows; i++)
         for (int64_t j = 0; j < columns; j++) {
             const int64_t row = rows >= columns ? i : j, column = rows >= columns ? j : i;
             const float sign = f->r[column * f->narrow + column] < 0.0f ? -gain : gain;
-            w[i * columns + j] = sign * f->q[row * f->narrow + column];
+            w[i * ldw + j] = sign * f->q[row * f->narrow + column];
         }
 }
 
-gg_status gg_orthogonal_fill(float *w, int64_t rows, int64_t columns, float gain, gg_random *random)
+gg_status gg_orthogonal_fill(float *w, int64_t ldw, int64_t rows, int64_t columns, float gain, gg_random *random)
 {
     const bool is_tall = rows >= columns;
     factors f = {.tall = is_tall ? rows : columns, .narrow = is_tall ? columns : rows};
@@ -88,7 +88,7 @@ gg_status gg_orthogonal_fill(float *w, int64_t rows, int64_t columns, float gain
     if (status == GG_OK)
         status = gg_qr(f.q, f.narrow, f.r, f.narrow, f.q, f.narrow, f.tall, f.narrow, GG_QR_THIN, f.space, f.bytes);
     if (status == GG_OK)
-        write_out(w, &f, rows, columns, gain);
+        write_out(w, ldw, &f, rows, columns, gain);
     free_factors(&f);
     return status;
 }

@@ -277,20 +277,29 @@ static void place_all(planner *p)
 
 /* ---- parameters ---- */
 
+static gg_status fill_orthogonal(float *w, const gg_parameter_info *p, gg_random *random)
+{
+    const int64_t rows = p->shape.dims[0], columns = p->size / rows, width = columns / p->blocks;
+    gg_status status = GG_OK;
+    for (int b = 0; b < p->blocks && status == GG_OK; b++)
+        status = gg_orthogonal_fill(w + b * width, columns, rows, width, p->deviation, random);
+    return status;
+}
+
 static gg_status fill_parameters(gg_model *model, float *weights)
 {
     gg_status status = GG_OK;
     for (int32_t i = 0; i < model->parameter_count && status == GG_OK; i++) {
-        const gg_parameter_info *parameter = &model->parameters[i];
+        const gg_parameter_info *p = &model->parameters[i];
+        const int64_t count = p->start_count > 0 ? p->start_count : p->size;
         gg_random random = gg_random_make(model->seed, (uint64_t)i);
-        float *w = weights + parameter->offset;
-        if (parameter->orthogonal)
-            status = gg_orthogonal_fill(w, parameter->shape.dims[0], parameter->size / parameter->shape.dims[0],
-                                        parameter->deviation, &random);
-        else if (parameter->deviation > 0.0f)
-            status = gg_random_fill_normal(w, parameter->size, 0.0f, parameter->deviation, &random);
-        for (int64_t j = 0; j < parameter->size && parameter->start != 0.0f; j++)
-            w[j] = parameter->start;
+        float *w = weights + p->offset;
+        if (p->blocks > 0)
+            status = fill_orthogonal(w, p, &random);
+        else if (p->deviation > 0.0f)
+            status = gg_random_fill_normal(w, p->size, 0.0f, p->deviation, &random);
+        for (int64_t j = 0; j < count && p->start != 0.0f; j++)
+            w[p->start_first + j] = p->start;
     }
     return status;
 }

@@ -22,7 +22,8 @@
 
 typedef struct options {
     gg_position_options given;
-    gg_shape shape;       /* of x */
+    gg_shape shape; /* of x */
+    int time_dimension;
     int64_t heads, width; /* rotary */
     int64_t capacity;     /* learned */
 } options;
@@ -37,7 +38,7 @@ static int64_t extent(const gg_pass *pass, int dimension)
 static int64_t positions_of(const gg_pass *pass)
 {
     const options *o = pass->options;
-    return extent(pass, o->given.time_dimension);
+    return extent(pass, o->time_dimension);
 }
 
 /* Rows side by side that share a position. */
@@ -45,7 +46,7 @@ static int64_t together(const gg_pass *pass)
 {
     const options *o = pass->options;
     int64_t rows = 1;
-    for (int i = o->given.time_dimension + 1; i < o->shape.rank - 1; i++)
+    for (int i = o->time_dimension + 1; i < o->shape.rank - 1; i++)
         rows *= extent(pass, i);
     return rows;
 }
@@ -168,12 +169,11 @@ static int64_t take_options(gg_model *model, options *o, const gg_layer_class *l
         return 0;
     o->given = given != NULL ? *given : (gg_position_options){0};
     o->shape = *gg_value_shape(model, x, layer_class->kind, "x", false);
-    const int dimension = o->given.time_dimension;
-    if (dimension >= 0 && dimension <= 1 && dimension < o->shape.rank - 1)
+    o->time_dimension = o->shape.dims[0] == GG_BATCH ? 1 : 0;
+    if (o->time_dimension < o->shape.rank - 1)
         return features;
-    gg_model_error(model, GG_ERR_SHAPE,
-                   "gg_%s: time_dimension is %d, expected 0 or 1 before the last of x, which is %s", layer_class->kind,
-                   dimension, gg_shape_text(&o->shape, text));
+    gg_model_error(model, GG_ERR_SHAPE, "gg_%s: x is %s, expected [batch, time, .., features] or [time, .., features]",
+                   layer_class->kind, gg_shape_text(&o->shape, text));
     return 0;
 }
 
@@ -192,7 +192,7 @@ static gg_node *begin(gg_model *model, const options *o, const gg_layer_class *l
 
 static gg_shape table_shape(const options *o, int64_t width)
 {
-    return (gg_shape){2, {o->shape.dims[o->given.time_dimension], width}};
+    return (gg_shape){2, {o->shape.dims[o->time_dimension], width}};
 }
 
 gg_value gg_sinusoidal_positions(gg_model *model, gg_value x, const gg_position_options *given)

@@ -69,6 +69,42 @@ typedef struct gg_pixel_run {
     int64_t offset, length;
 } gg_pixel_run;
 
+/* A step of a recurrent layer for some units side by side: rows of the batch, gate k of a row `gate_step` floats behind
+ * gate 0. Pointers are those of the first unit; NULL where the cell or the call has no such thing. */
+typedef struct gg_cell_forward {
+    int64_t rows, units, step;
+    const int32_t *lengths; /* row r counts while step < lengths[r]; NULL: all count */
+    float *product;         /* state times weights; gate k of a row units floats behind gate 0 */
+    int64_t product_ld;
+    float *gates; /* the input's part, then the activated gates */
+    int64_t gates_ld, gate_step;
+    const float *before, *cell_before; /* states, rows `ld` apart */
+    float *after, *cell_after;
+    int64_t ld;
+    const float *bias;              /* GRU: of what stands inside the reset */
+    const float *drop, *masked_now; /* the mask; before times it, or before itself */
+    float *masked;                  /* after times the mask, for the next step */
+    float *reset;                   /* GRU_BEFORE: r * masked_now */
+    float *y;
+    int64_t ldy;
+} gg_cell_forward;
+
+/* The same backward: gates are activated ones, then the gradients before activation. dh is what passes on beside the
+ * product; with `product`, the product's gradient of this step's result (ld units), and dy it makes the whole. */
+typedef struct gg_cell_backward {
+    int64_t rows, units, step;
+    const int32_t *lengths;
+    const float *product;
+    float *dh, *dc;
+    const float *dy;
+    int64_t lddy;
+    float *gates;
+    int64_t gates_ld, gate_step;
+    const float *before, *after, *cell_before, *cell_after;
+    int64_t ld;
+    const float *drop, *masked_now;
+} gg_cell_backward;
+
 /* X(constant, name) for every activation. */
 #define GG_ACTIVATION_LIST(X)    \
     X(GG_IDENTITY, identity)     \
@@ -117,6 +153,9 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *                       multiple of 64 are touched
  *   attention_gradient  s becomes the weight p = e^(s - lse), ds = p (ds - dot)
  *   row_dots            dot[r] = sum of a[r][c] b[r][c]
+ *   rnn_..., lstm_..., gru_..., gru_before_...   a step of a cell; gru_before has two parts, before and behind the
+ *                       product with the reset state: gates r and z, then n
+ *   hidden_gradient     dh += the product's, times drop: what is left of gg_cell_backward without a cell
  *   winograd_...        transforms of convolution's tiles of 2 or 4 pixels, 16 channels or filters side by side; a row
  *                       of tiles, or one channel's filters, a call. The vectors of point i lie i * stride further,
  *                       those of tile t t * ld; rows of pixels row_step apart; columns: scratch of (tile * tiles + 2)
@@ -220,6 +259,19 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
       (float *s, float *ds, int64_t ld, int64_t rows, int64_t cols, const float *lse, const float *dot))               \
     X(void, row_dots,                                                                                                  \
       (float *dot, const float *a, int64_t lda, const float *b, int64_t ldb, int64_t rows, int64_t cols))              \
+    X(void, rnn_tanh_forward, (const gg_cell_forward *c))                                                              \
+    X(void, rnn_relu_forward, (const gg_cell_forward *c))                                                              \
+    X(void, lstm_forward, (const gg_cell_forward *c))                                                                  \
+    X(void, gru_forward, (const gg_cell_forward *c))                                                                   \
+    X(void, gru_before_reset_forward, (const gg_cell_forward *c))                                                      \
+    X(void, gru_before_forward, (const gg_cell_forward *c))                                                            \
+    X(void, rnn_tanh_backward, (const gg_cell_backward *c))                                                            \
+    X(void, rnn_relu_backward, (const gg_cell_backward *c))                                                            \
+    X(void, lstm_backward, (const gg_cell_backward *c))                                                                \
+    X(void, gru_backward, (const gg_cell_backward *c))                                                                 \
+    X(void, gru_before_backward, (const gg_cell_backward *c))                                                          \
+    X(void, gru_before_reset_backward, (const gg_cell_backward *c))                                                    \
+    X(void, hidden_gradient, (const gg_cell_backward *c))                                                              \
     X(void, winograd_input,                                                                                            \
       (float *v, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t left,      \
        int64_t width, int64_t tiles, int tile))                                                                        \

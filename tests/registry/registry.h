@@ -92,6 +92,26 @@ int registry_projected_loss(twin *t, const registry_sizes *sizes);
 int registry_projected_loss_twice(twin *t, const registry_sizes *sizes);
 int registry_projected_loss_tied(twin *t, const registry_sizes *sizes);
 
+/* registry_recurrent.c. */
+int registry_rnn(twin *t, const registry_sizes *sizes);
+int registry_rnn_relu(twin *t, const registry_sizes *sizes);
+int registry_lstm(twin *t, const registry_sizes *sizes);
+int registry_gru(twin *t, const registry_sizes *sizes);
+int registry_gru_before(twin *t, const registry_sizes *sizes);
+int registry_rnn_full(twin *t, const registry_sizes *sizes);
+int registry_lstm_full(twin *t, const registry_sizes *sizes);
+int registry_lstm_bidirectional(twin *t, const registry_sizes *sizes);
+int registry_gru_bidirectional(twin *t, const registry_sizes *sizes);
+int registry_gru_before_full(twin *t, const registry_sizes *sizes);
+int registry_rnn_dropout(twin *t, const registry_sizes *sizes);
+int registry_lstm_dropout(twin *t, const registry_sizes *sizes);
+int registry_gru_dropout(twin *t, const registry_sizes *sizes);
+int registry_gru_before_dropout(twin *t, const registry_sizes *sizes);
+int registry_rnn_stack(twin *t, const registry_sizes *sizes);
+int registry_lstm_stack(twin *t, const registry_sizes *sizes);
+int registry_gru_stack(twin *t, const registry_sizes *sizes);
+int registry_encoder_decoder(twin *t, const registry_sizes *sizes);
+
 /* Steps of a sequence for these sizes. */
 int64_t registry_time(const registry_sizes *sizes);
 

@@ -90,8 +90,7 @@ int registry_sinusoidal_positions(twin *t, const registry_sizes *s)
 
 static int add_learned(twin *t, int x, int time_dimension)
 {
-    const gg_position_options o = {.time_dimension = time_dimension};
-    return add_unary(t, x, gg_learned_positions(t->model, t->values[x].value, CAPACITY, &o),
+    return add_unary(t, x, gg_learned_positions(t->model, t->values[x].value, CAPACITY, NULL),
                      (twin_value){.layer = &reference_learned_positions, .b = -1, .time_dimension = time_dimension});
 }
 
@@ -108,8 +107,7 @@ int registry_learned_positions_second(twin *t, const registry_sizes *s)
 
 static int add_rotary(twin *t, int x, int64_t heads, int64_t width, int time_dimension)
 {
-    const gg_position_options o = {.time_dimension = time_dimension};
-    return add_unary(t, x, gg_rotary_positions(t->model, t->values[x].value, heads, width, &o),
+    return add_unary(t, x, gg_rotary_positions(t->model, t->values[x].value, heads, width, NULL),
                      (twin_value){.layer = &reference_rotary_positions,
                                   .heads = heads,
                                   .head_width = width,

@@ -1,5 +1,6 @@
 /* test_state.c - what outlives a step: states of layers, through training, inference, diagnosis and new plans; and
  * values that share the memory of others. */
+#include <math.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -49,6 +50,7 @@ static gg_value carry(gg_model *model, gg_value x)
     ck_assert_ptr_nonnull(node);
     gg_node_input(model, node, x, false);
     gg_node_state(model, node, "h", &shape, 0.25f);
+    gg_node_sequence_state(model);
     return gg_node_output(model, node, &shape);
 }
 
@@ -143,6 +145,38 @@ START_TEST(training_moves_states)
     for (int i = 0; i < BATCH * CHANNELS; i++)
         ck_assert(gg_model_data(n.model, n.y)[i] == y[i] + before[state_of(n.model, 2).offset + i]);
     gg_model_free(n.model);
+}
+END_TEST
+
+/* GG_CONTINUE moves the state of a sequence on and nothing else: running statistics are read as in GG_INFER. */
+START_TEST(continuing_moves_sequences)
+{
+    const network n = make();
+    float *states = gg_model_states(n.model), *h = states + state_of(n.model, 2).offset;
+    must(gg_model_forward(n.model, n.loss, GG_TRAIN));
+    const float *before = support_copy(states, gg_model_state_floats(n.model));
+    const float *carried = before + state_of(n.model, 2).offset;
+    must(gg_model_forward(n.model, n.y, GG_INFER));
+    const float *y = support_copy(gg_model_data(n.model, n.y), BATCH * CHANNELS);
+    must(gg_model_forward(n.model, n.y, GG_CONTINUE));
+    ck_assert_mem_eq(gg_model_data(n.model, n.y), y, BATCH * CHANNELS * sizeof *y);
+    ck_assert_mem_eq(states, before, (size_t)state_of(n.model, 2).offset * sizeof *states);
+    ck_assert_mem_eq(h, y, BATCH * CHANNELS * sizeof *h);
+    must(gg_model_forward(n.model, n.y, GG_CONTINUE));
+    for (int i = 0; i < BATCH * CHANNELS; i++)
+        ck_assert_float_eq_tol(h[i], 2 * y[i] - carried[i], 1e-5f); /* x + state twice */
+    support_assert_fails(gg_model_backward(n.model), GG_ERR_STATE, "gg_model_backward", "GG_TRAIN");
+
+    must(gg_model_reset_states(n.model));
+    ck_assert_mem_eq(states, before, (size_t)state_of(n.model, 2).offset * sizeof *states);
+    for (int i = 0; i < BATCH * CHANNELS; i++)
+        ck_assert(h[i] == 0.25f);
+    gg_model_free(n.model);
+    support_assert_fails(gg_model_reset_states(NULL), GG_ERR_ARGUMENT, "gg_model_reset_states", "model is NULL");
+    gg_model *empty;
+    must(gg_model_new(&empty, 1));
+    support_assert_fails(gg_model_reset_states(empty), GG_ERR_STATE, "gg_model_reset_states", "not planned");
+    gg_model_free(empty);
 }
 END_TEST
 
@@ -395,6 +429,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, states_are_listed);
     tcase_add_test(tests, wrong_questions);
     tcase_add_test(tests, training_moves_states);
+    tcase_add_test(tests, continuing_moves_sequences);
     tcase_add_test(tests, plans_keep_states);
     tcase_add_test(tests, failed_plans_keep_states);
     tcase_add_test(tests, states_that_no_memory_holds);

@@ -225,10 +225,9 @@ START_TEST(wrong_arguments)
     FAILS(gg_swiglu(m, gg_affine(m, x, 5, NULL)), GG_ERR_SHAPE, "expected an even last dimension");
     FAILS(gg_feed_forward(m, x, 0, NULL), GG_ERR_ARGUMENT, "width is 0");
     FAILS(gg_feed_forward(m, x, 3, &(gg_feed_forward_options){.dropout = 1.0f}), GG_ERR_ARGUMENT, "ratio is 1");
-    FAILS(gg_sinusoidal_positions(m, x, &(gg_position_options){.time_dimension = 2}), GG_ERR_SHAPE,
-          "time_dimension is 2");
-    FAILS(gg_sinusoidal_positions(m, x, &(gg_position_options){.time_dimension = -1}), GG_ERR_SHAPE,
-          "time_dimension is -1");
+    FAILS(gg_sinusoidal_positions(m, gg_input(m, "v", 2, (int64_t[]){GG_BATCH, 6}), NULL), GG_ERR_SHAPE,
+          "x is [batch, 6]");
+    FAILS(gg_sinusoidal_positions(m, gg_input(m, "v", 1, (int64_t[]){6}), NULL), GG_ERR_SHAPE, "x is [6]");
     FAILS(gg_learned_positions(m, x, 0, NULL), GG_ERR_ARGUMENT, "capacity is 0");
     FAILS(gg_rotary_positions(m, x, 0, 2, NULL), GG_ERR_SHAPE, "0 heads of 2 features");
     FAILS(gg_rotary_positions(m, x, 2, 3, NULL), GG_ERR_SHAPE, "2 heads of 3 features");

@@ -1,8 +1,8 @@
 /* gemmgrad/transformer.h - what a transformer is made of beside attention itself: normalisation of rows, gates,
  * positions, the feed-forward block, the loss over a large vocabulary.
  *
- * Values are [.., D] as in gemmgrad/layer.h; where time matters, it is the first dimension ([T, N, D], as in
- * gemmgrad/sequence.h) or the second ([N, T, D]), as `time_dimension` says: 0 or 1. */
+ * Values are [.., D] as in gemmgrad/layer.h; where time matters, it is the second dimension of a value that begins with
+ * GG_BATCH ([N, T, .., D]), and the first one of all others ([T, N, .., D], as in gemmgrad/sequence.h). */
 #ifndef GEMMGRAD_TRANSFORMER_H
 #define GEMMGRAD_TRANSFORMER_H
 
@@ -38,7 +38,6 @@ GG_API gg_value gg_feed_forward(gg_model *model, gg_value x, int64_t width, cons
 /* ---- positions ---- */
 
 typedef struct gg_position_options {
-    int time_dimension; /* of x */
     bool stateful; /* the state "position" counts steps: a run in GG_CONTINUE goes on where the last such run ended;
                     * all other runs begin at 0 */
     float base;    /* rotary: 0: 10000 */

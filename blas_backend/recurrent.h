@@ -1,0 +1,83 @@
+/* recurrent.h - a run of a recurrent layer in one direction, as recurrent.c lays it out and recurrent_forward.c and
+ * recurrent_backward.c do it. */
+#ifndef GG_RECURRENT_INTERNAL_H
+#define GG_RECURRENT_INTERNAL_H
+
+#include <stddef.h>
+
+#include <gemmgrad/recurrent.h>
+
+#include "parallel.h"
+#include "recurrent_step.h"
+
+/* Where the parts of a cache begin, in floats; each at a whole cache line. Of T steps:
+ *   gates   [T][batch][kept hidden]   the input's part, then activated gates, then their gradients; GRU keeps m behind
+ * n states  [T + 1][batch][hidden]    in the order of time: reversed, the first state stands last cells   [T +
+ * 1][batch][hidden]    LSTM resets  [T][batch][hidden]        GRU_BEFORE: r * the (masked) state before the step masked
+ * [T][batch][hidden]        with dropout: the state before step t times the mask */
+typedef struct gg_recurrent_layout {
+    int64_t states, cells, resets, masked, floats;
+} gg_recurrent_layout;
+
+typedef struct gg_recurrent_run {
+    gg_cell cell;
+    int64_t steps; /* until the longest sample ends */
+    int64_t all_steps, batch, in, hidden;
+    int64_t columns, kept; /* floats of a row of weights and of gates */
+    bool reverse;
+    const gg_recurrent_inputs *inputs;
+    int64_t ld0, ldy, ld_last; /* with their defaults filled in */
+    float *gates, *states, *cells, *resets, *masked;
+    gg_step_weights weights;   /* forward: gates that the state is multiplied for; backward: wh transposed */
+    gg_step_weights candidate; /* GRU_BEFORE forward: n */
+    float *scratch;            /* of products */
+    gg_barrier *barrier;
+    /* forward */
+    const gg_recurrent_results *results;
+    /* backward */
+    const gg_recurrent_given *given;
+    const gg_recurrent_gradients *gradients;
+    float *dh, *dc;
+    int64_t ld_start; /* of dh0 and dc0 */
+} gg_recurrent_run;
+
+/* The units of one thread. */
+typedef struct gg_recurrent_share {
+    const gg_recurrent_run *run;
+    int64_t begin, end;
+    int members;    /* threads that work on this run */
+    bool alone;     /* no other thread works on anything: products may use them all */
+    float *scratch; /* this thread's own */
+} gg_recurrent_share;
+
+/* All steps for the units of a share; every member of the team calls it. */
+void gg_recurrent_forward_share(const gg_recurrent_share *share);
+void gg_recurrent_backward_share(const gg_recurrent_share *share);
+
+/* What backward has left for the end: gradients of weights and of x, over all steps at once. */
+gg_status gg_recurrent_backward_products(const gg_recurrent_run *run);
+
+/* The step of time that comes s-th. */
+static inline int64_t gg_recurrent_time(const gg_recurrent_run *run, int64_t s)
+{
+    return run->reverse ? run->steps - 1 - s : s;
+}
+
+/* The states (or cells) before and after step t. */
+static inline float *gg_recurrent_before(const gg_recurrent_run *run, float *states, int64_t t)
+{
+    return states + (run->reverse ? t + 1 : t) * run->batch * run->hidden;
+}
+
+static inline float *gg_recurrent_after(const gg_recurrent_run *run, float *states, int64_t t)
+{
+    return states + (run->reverse ? t : t + 1) * run->batch * run->hidden;
+}
+
+/* What the recurrent weights multiply in step t. */
+static inline float *gg_recurrent_operand(const gg_recurrent_run *run, int64_t t)
+{
+    return run->masked != NULL ? run->masked + t * run->batch * run->hidden : gg_recurrent_before(run, run->states, t);
+}
+
+#endif

@@ -1,0 +1,220 @@
+/* recurrent_backward.c - backward through time, for the units of one thread, and what is left to do for all steps at
+ * once.
+ *
+ * With dG_t the gradients of the gates' arguments in step t,
+ *   dh_(t-1) = dG_t wh^T + what passes on beside the product (kernels/cells.c)
+ *   dwh = sum_t h_(t-1)^T dG_t,  dwx = sum_t x_t^T dG_t,  dx_t = dG_t wx^T,  db = sum_t dG_t
+ * so that only the first line goes step by step: the later step's gradients times the transposed recurrent weights, a
+ * group of units at a time, and the cell's kernel behind it, which writes dG_t where the activated gates stood. For the
+ * part inside a reset dG has columns of its own: GRU's m behind the other gates. */
+#include "recurrent.h"
+
+#include <string.h>
+
+#include <gemmgrad/elementwise.h>
+#include <gemmgrad/matmul.h>
+
+#include "kernels/kernels.h"
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Rows of own units; `from` NULL: zeros. */
+static void take_over(const gg_recurrent_share *s, float *to, int64_t ld_to, const float *from, int64_t ld_from)
+{
+    const int64_t units = s->end - s->begin;
+    for (int64_t row = 0; row < s->run->batch; row++) {
+        float *target = to + row * ld_to + s->begin;
+        if (from == NULL)
+            memset(target, 0, (size_t)units * sizeof *target);
+        else
+            memmove(target, from + row * ld_from + s->begin, (size_t)units * sizeof *target);
+    }
+}
+
+/* A kernel's view of step t without its units; product NULL: no later step has sent gradients. */
+static gg_cell_backward step_of(const gg_recurrent_share *s, int64_t t, const float *product)
+{
+    const gg_recurrent_run *r = s->run;
+    return (gg_cell_backward){
+        .rows = r->batch,
+        .step = t,
+        .lengths = r->inputs->lengths,
+        .product = product,
+        .dh = r->dh,
+        .dc = r->dc,
+        .dy = r->given->dy != NULL ? r->given->dy + t * r->batch * r->ldy : NULL,
+        .lddy = r->ldy,
+        .gates = r->gates + t * r->batch * r->kept,
+        .gates_ld = r->kept,
+        .gate_step = r->hidden,
+        .before = gg_recurrent_before(r, r->states, t),
+        .after = gg_recurrent_after(r, r->states, t),
+        .cell_before = r->cells != NULL ? gg_recurrent_before(r, r->cells, t) : NULL,
+        .cell_after = r->cells != NULL ? gg_recurrent_after(r, r->cells, t) : NULL,
+        .ld = r->hidden,
+        .drop = r->inputs->drop,
+        .masked_now = gg_recurrent_operand(r, t),
+    };
+}
+
+typedef void cell_kernel(const gg_cell_backward *c);
+
+static void run_cell(const gg_cell_backward *step, cell_kernel *kernel, int64_t unit, int64_t count)
+{
+    gg_cell_backward c = *step;
+    c.units = count;
+    c.dh += unit;
+    c.gates += unit;
+    c.before += unit;
+    c.after += unit;
+    c.masked_now += unit;
+    if (c.dc != NULL) {
+        c.dc += unit;
+        c.cell_before += unit;
+        c.cell_after += unit;
+    }
+    if (c.dy != NULL)
+        c.dy += unit;
+    if (c.drop != NULL)
+        c.drop += unit;
+    kernel(&c);
+}
+
+/* The gradients that wh received in step t, times its transpose: all that stand in front of the m of GRU, whose columns
+ * of wh are n's, or of the n of GRU_BEFORE, which is not the state's product. */
+static void multiply_gates(const gg_recurrent_share *s, int64_t t, int64_t unit, int64_t count)
+{
+    const gg_recurrent_run *r = s->run;
+    const bool split = r->cell == GG_CELL_GRU || r->cell == GG_CELL_GRU_BEFORE;
+    const float *gates = r->gates + t * r->batch * r->kept;
+    gg_step_part part = {.a = gates, .lda = r->kept, .depth = split ? 2 * r->hidden : r->columns};
+    gg_step_multiply(s->scratch, &r->weights, &part, r->batch, unit, count);
+    if (r->cell != GG_CELL_GRU)
+        return;
+    part = (gg_step_part){gates + 3 * r->hidden, r->kept, 2 * r->hidden, r->hidden, true};
+    gg_step_multiply(s->scratch, &r->weights, &part, r->batch, unit, count);
+}
+
+/* A step's kernel, group by group, behind the product with the gates of step `later`; -1: there is none. */
+static void run_groups(const gg_recurrent_share *s, const gg_cell_backward *step, int64_t later, cell_kernel *kernel)
+{
+    const int64_t group = gg_step_group(&s->run->weights, s->end - s->begin);
+    for (int64_t unit = s->begin; unit < s->end; unit += group) {
+        const int64_t count = least(group, s->end - unit);
+        if (later >= 0)
+            multiply_gates(s, later, unit, count);
+        run_cell(step, kernel, unit, count);
+    }
+}
+
+/* GRU_BEFORE's reset: the gradient of n times its part of wh, transposed. */
+static void run_reset(const gg_recurrent_share *s, const gg_cell_backward *step)
+{
+    const gg_recurrent_run *r = s->run;
+    const gg_step_part part = {step->gates + 2 * r->hidden, r->kept, 2 * r->hidden, r->hidden, false};
+    const int64_t group = gg_step_group(&r->weights, s->end - s->begin);
+    for (int64_t unit = s->begin; unit < s->end; unit += group) {
+        const int64_t count = least(group, s->end - unit);
+        gg_step_multiply(s->scratch, &r->weights, &part, r->batch, unit, count);
+        run_cell(step, gg_kernels()->gru_before_reset_backward, unit, count);
+    }
+}
+
+static cell_kernel *kernel_of(gg_cell cell)
+{
+    const gg_kernel_table *k = gg_kernels();
+    switch (cell) {
+    case GG_CELL_RNN_TANH: return k->rnn_tanh_backward;
+    case GG_CELL_RNN_RELU: return k->rnn_relu_backward;
+    case GG_CELL_LSTM: return k->lstm_backward;
+    case GG_CELL_GRU: return k->gru_backward;
+    default: return k->gru_before_backward;
+    }
+}
+
+static void run_step(const gg_recurrent_share *s, int64_t step)
+{
+    const gg_recurrent_run *r = s->run;
+    const bool first = step + 1 == r->steps;
+    const int64_t later = first ? -1 : gg_recurrent_time(r, step + 1);
+    gg_cell_backward c = step_of(s, gg_recurrent_time(r, step), first ? NULL : s->scratch);
+    run_groups(s, &c, later, kernel_of(r->cell));
+    gg_barrier_wait(r->barrier, s->members);
+    if (r->cell != GG_CELL_GRU_BEFORE)
+        return;
+    c.product = s->scratch;
+    run_reset(s, &c);
+    gg_barrier_wait(r->barrier, s->members);
+}
+
+void gg_recurrent_backward_share(const gg_recurrent_share *s)
+{
+    const gg_recurrent_run *r = s->run;
+    take_over(s, r->dh, r->hidden, r->given->dh_last, r->ld_last);
+    if (r->dc != NULL)
+        take_over(s, r->dc, r->hidden, r->given->dc_last, r->ld_last);
+    gg_step_pack(&r->weights, s->begin, s->end);
+    for (int64_t step = r->steps - 1; step >= 0; step--)
+        run_step(s, step);
+    if (r->gradients->dh0 != NULL) {
+        if (r->steps > 0) {
+            const gg_cell_backward c = step_of(s, gg_recurrent_time(r, 0), s->scratch);
+            run_groups(s, &c, gg_recurrent_time(r, 0), gg_kernels()->hidden_gradient);
+        }
+        take_over(s, r->gradients->dh0, r->ld_start, r->dh, r->hidden);
+    }
+    if (r->gradients->dc0 != NULL)
+        take_over(s, r->gradients->dc0, r->ld_start, r->dc, r->hidden);
+}
+
+/* Columns [column, column + count) of dwh, from gradients that begin at column `source` of the gates. */
+static gg_status recurrent_weights(const gg_recurrent_run *r, int64_t column, int64_t count, const float *states,
+                                   int64_t source)
+{
+    const gg_matmul_options options = {.accumulate_dw = r->gradients->accumulate_dw};
+    const int64_t rows = r->steps * r->batch;
+    const float *gates = rows > 0 ? r->gates + source : NULL;
+    return gg_matmul_backward(NULL, 0, r->gradients->dwh + column, r->columns, NULL, gates, r->kept, states, r->hidden,
+                              NULL, 0, rows, r->hidden, count, &options);
+}
+
+static gg_status all_recurrent_weights(const gg_recurrent_run *r)
+{
+    const int64_t h = r->hidden;
+    const float *first = r->reverse && r->batch > 0 ? r->states + r->batch * h : r->states;
+    const float *states = r->masked != NULL ? r->masked : first;
+    if (r->cell != GG_CELL_GRU && r->cell != GG_CELL_GRU_BEFORE)
+        return recurrent_weights(r, 0, r->columns, states, 0);
+    const gg_status status = recurrent_weights(r, 0, 2 * h, states, 0);
+    if (status != GG_OK)
+        return status;
+    return r->cell == GG_CELL_GRU ? recurrent_weights(r, 2 * h, h, states, 3 * h)
+                                  : recurrent_weights(r, 2 * h, h, r->resets, 2 * h);
+}
+
+/* dx of the steps that no sample reaches. */
+static void no_input_gradient(const gg_recurrent_run *r)
+{
+    const int64_t counted = r->steps * r->batch * r->in, all = r->all_steps * r->batch * r->in;
+    if (!r->gradients->accumulate_dx && all > counted)
+        memset(r->gradients->dx + counted, 0, (size_t)(all - counted) * sizeof(float));
+}
+
+gg_status gg_recurrent_backward_products(const gg_recurrent_run *r)
+{
+    const gg_recurrent_gradients *g = r->gradients;
+    const gg_matmul_options options = {.accumulate_dx = g->accumulate_dx, .accumulate_dw = g->accumulate_dw};
+    const int64_t rows = r->steps * r->batch;
+    gg_status status = gg_matmul_backward(g->dx, r->in, g->dwx, r->columns, NULL, r->gates, r->kept, r->inputs->x,
+                                          r->in, r->inputs->wx, r->columns, rows, r->in, r->columns, &options);
+    if (status == GG_OK && g->dx != NULL)
+        no_input_gradient(r);
+    if (status == GG_OK && g->dwh != NULL)
+        status = all_recurrent_weights(r);
+    if (status == GG_OK && g->dbias != NULL)
+        status = gg_sum_rows(g->dbias, r->gates, r->kept, rows, r->kept, g->accumulate_dw);
+    return status;
+}

@@ -1,0 +1,228 @@
+/* recurrent_forward.c - all steps of a recurrent layer, for the units of one thread.
+ *
+ * The input's part of the gates is computed for many steps at once, into the cache where the activated gates will
+ * stand; then each step multiplies the state by the recurrent weights, a group of units at a time, and the cell's
+ * kernel makes gates and the new state of that product while it is in cache. Threads share out units, so that a step
+ * needs one barrier: all of a state must be there before anybody multiplies it. */
+#include "recurrent.h"
+
+#include <string.h>
+
+#include "kernels/kernels.h"
+#include "product.h"
+
+/* Rows of the input's product at once: enough to pay for copies of weights, few enough that the gates are still in
+ * cache when their steps come. */
+enum { INPUT_ROWS = 256 };
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Rows of own units from one matrix to another; `from` NULL: zeros. */
+static void take_over(const gg_recurrent_share *s, float *to, int64_t ld_to, const float *from, int64_t ld_from)
+{
+    const int64_t units = s->end - s->begin;
+    for (int64_t row = 0; row < s->run->batch; row++) {
+        float *target = to + row * ld_to + s->begin;
+        if (from == NULL)
+            memset(target, 0, (size_t)units * sizeof *target);
+        else
+            memmove(target, from + row * ld_from + s->begin, (size_t)units * sizeof *target);
+    }
+}
+
+static void start(const gg_recurrent_share *s)
+{
+    const gg_recurrent_run *r = s->run;
+    float *states = r->states + (r->reverse ? r->steps : 0) * r->batch * r->hidden;
+    take_over(s, states, r->hidden, r->inputs->h0, r->ld0);
+    if (r->cells != NULL)
+        take_over(s, r->cells + (states - r->states), r->hidden, r->inputs->c0, r->ld0);
+    if (r->masked != NULL && r->steps > 0)
+        for (int64_t row = 0; row < r->batch; row++) {
+            const int64_t first = row * r->hidden + s->begin;
+            gg_kernels()->multiply(gg_recurrent_operand(r, gg_recurrent_time(r, 0)) + first, states + first,
+                                   r->inputs->drop + first, s->end - s->begin);
+        }
+    gg_step_pack(&r->weights, s->begin, s->end);
+    if (r->cell == GG_CELL_GRU_BEFORE)
+        gg_step_pack(&r->candidate, s->begin, s->end);
+}
+
+/* Columns [column, column + count) of the input's part, rows [row, row + rows). */
+static void input_columns(const gg_recurrent_share *s, int64_t row, int64_t rows, int64_t column, int64_t count)
+{
+    const gg_recurrent_run *r = s->run;
+    const float *bias = r->inputs->bias != NULL ? r->inputs->bias + column : NULL;
+    float *c = r->gates + row * r->kept + column;
+    if (r->in == 0) {
+        for (int64_t i = 0; i < rows; i++)
+            gg_kernels()->fill(c + i * r->kept, count, 0.0f);
+        if (bias != NULL)
+            gg_kernels()->add_bias(c, r->kept, c, r->kept, bias, rows, count, GG_IDENTITY, 0.0f);
+        return;
+    }
+    const gg_epilogue epilogue = {.bias = bias, .activation = GG_IDENTITY};
+    const gg_product product = {.c = c,
+                                .ldc = r->kept,
+                                .a = r->inputs->x + row * r->in,
+                                .lda = r->in,
+                                .b = r->inputs->wx + column,
+                                .ldb = r->columns,
+                                .m = rows,
+                                .n = count,
+                                .k = r->in,
+                                .alpha = 1.0f,
+                                .epilogue = bias != NULL ? &epilogue : NULL};
+    if (s->alone)
+        gg_product_run(&product);
+    else
+        gg_product_run_serial(&product);
+}
+
+/* The input's part for the steps from the s-th on; answers how many. Outside of a team the product may use all
+ * threads, and takes all steps. */
+static int64_t input_part(const gg_recurrent_share *s, int64_t step)
+{
+    const gg_recurrent_run *r = s->run;
+    const int64_t most = s->alone ? r->steps : (INPUT_ROWS + r->batch - 1) / r->batch;
+    const int64_t count = least(most, r->steps - step);
+    const int64_t first = least(gg_recurrent_time(r, step), gg_recurrent_time(r, step + count - 1));
+    if (s->begin == 0 && s->end == r->hidden)
+        input_columns(s, first * r->batch, count * r->batch, 0, r->columns);
+    else
+        for (int64_t gate = 0; gate < r->columns; gate += r->hidden)
+            input_columns(s, first * r->batch, count * r->batch, gate + s->begin, s->end - s->begin);
+    return count;
+}
+
+/* A kernel's view of step t without its units: pointers to unit 0. */
+static gg_cell_forward step_of(const gg_recurrent_share *s, int64_t step)
+{
+    const gg_recurrent_run *r = s->run;
+    const int64_t t = gg_recurrent_time(r, step), floats = r->batch * r->hidden;
+    const bool last = step + 1 == r->steps;
+    return (gg_cell_forward){
+        .rows = r->batch,
+        .step = t,
+        .lengths = r->inputs->lengths,
+        .product = s->scratch,
+        .gates = r->gates + t * r->batch * r->kept,
+        .gates_ld = r->kept,
+        .gate_step = r->hidden,
+        .before = gg_recurrent_before(r, r->states, t),
+        .after = gg_recurrent_after(r, r->states, t),
+        .cell_before = r->cells != NULL ? gg_recurrent_before(r, r->cells, t) : NULL,
+        .cell_after = r->cells != NULL ? gg_recurrent_after(r, r->cells, t) : NULL,
+        .ld = r->hidden,
+        .bias = r->cell == GG_CELL_GRU && r->inputs->bias != NULL ? r->inputs->bias + 3 * r->hidden : NULL,
+        .drop = r->inputs->drop,
+        .masked_now = gg_recurrent_operand(r, t),
+        .masked = r->masked != NULL && !last ? gg_recurrent_operand(r, gg_recurrent_time(r, step + 1)) : NULL,
+        .reset = r->resets != NULL ? r->resets + t * floats : NULL,
+        .y = r->results->y != NULL ? r->results->y + t * r->batch * r->ldy : NULL,
+        .ldy = r->ldy,
+    };
+}
+
+static const float *beyond(const float *p, int64_t floats)
+{
+    return p != NULL ? p + floats : NULL;
+}
+
+static float *ahead(float *p, int64_t floats)
+{
+    return p != NULL ? p + floats : NULL;
+}
+
+typedef void cell_kernel(const gg_cell_forward *c);
+
+static void run_cell(const gg_cell_forward *step, cell_kernel *kernel, int64_t unit, int64_t count, int gates)
+{
+    gg_cell_forward c = *step;
+    c.units = count;
+    c.product_ld = count * gates;
+    c.gates += unit;
+    c.before += unit;
+    c.after += unit;
+    c.cell_before = beyond(c.cell_before, unit);
+    c.cell_after = ahead(c.cell_after, unit);
+    c.bias = beyond(c.bias, unit);
+    c.drop = beyond(c.drop, unit);
+    c.masked_now = beyond(c.masked_now, unit);
+    c.masked = ahead(c.masked, unit);
+    c.reset = ahead(c.reset, unit);
+    c.y = ahead(c.y, unit);
+    kernel(&c);
+}
+
+/* A product and the cell's kernel behind it, group by group. A state known to be zero is not multiplied. */
+static void run_groups(const gg_recurrent_share *s, const gg_cell_forward *step, const gg_step_weights *weights,
+                       const float *operand, bool zero, cell_kernel *kernel)
+{
+    const gg_recurrent_run *r = s->run;
+    const gg_step_part part = {.a = operand, .lda = r->hidden, .first = 0, .depth = r->hidden};
+    const int64_t group = gg_step_group(weights, s->end - s->begin);
+    for (int64_t unit = s->begin; unit < s->end; unit += group) {
+        const int64_t count = least(group, s->end - unit);
+        if (zero)
+            gg_kernels()->fill(s->scratch, r->batch * count * weights->gates, 0.0f);
+        else
+            gg_step_multiply(s->scratch, weights, &part, r->batch, unit, count);
+        run_cell(step, kernel, unit, count, weights->gates);
+    }
+}
+
+static cell_kernel *kernel_of(gg_cell cell)
+{
+    const gg_kernel_table *k = gg_kernels();
+    switch (cell) {
+    case GG_CELL_RNN_TANH: return k->rnn_tanh_forward;
+    case GG_CELL_RNN_RELU: return k->rnn_relu_forward;
+    case GG_CELL_LSTM: return k->lstm_forward;
+    case GG_CELL_GRU: return k->gru_forward;
+    default: return k->gru_before_reset_forward;
+    }
+}
+
+static void run_step(const gg_recurrent_share *s, int64_t step)
+{
+    const gg_recurrent_run *r = s->run;
+    const gg_cell_forward c = step_of(s, step);
+    const bool zero = step == 0 && r->inputs->h0 == NULL;
+    run_groups(s, &c, &r->weights, c.masked_now, zero, kernel_of(r->cell));
+    if (r->cell != GG_CELL_GRU_BEFORE)
+        return;
+    gg_barrier_wait(r->barrier, s->members);
+    run_groups(s, &c, &r->candidate, c.reset, zero, gg_kernels()->gru_before_forward);
+}
+
+/* The state at the end, and y of the steps that no sample reaches. */
+static void finish(const gg_recurrent_share *s)
+{
+    const gg_recurrent_run *r = s->run;
+    const int64_t last = (r->reverse ? 0 : r->steps) * r->batch * r->hidden;
+    if (r->results->h_last != NULL)
+        take_over(s, r->results->h_last, r->ld_last, r->states + last, r->hidden);
+    if (r->results->c_last != NULL)
+        take_over(s, r->results->c_last, r->ld_last, r->cells + last, r->hidden);
+    if (r->results->y != NULL)
+        for (int64_t row = r->steps * r->batch; row < r->all_steps * r->batch; row++)
+            memset(r->results->y + row * r->ldy + s->begin, 0, (size_t)(s->end - s->begin) * sizeof(float));
+}
+
+void gg_recurrent_forward_share(const gg_recurrent_share *s)
+{
+    const gg_recurrent_run *r = s->run;
+    start(s);
+    int64_t ready = 0;
+    for (int64_t step = 0; step < r->steps; step++) {
+        gg_barrier_wait(r->barrier, s->members); /* before a state is multiplied, all of it must be there */
+        if (step == ready)
+            ready += input_part(s, step);
+        run_step(s, step);
+    }
+    finish(s);
+}

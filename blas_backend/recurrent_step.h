@@ -1,0 +1,40 @@
+/* recurrent_step.h - the product of a step: a state, or gates' gradients, times some columns of the recurrent weights.
+ *
+ * Weights that are used in many steps are packed by groups of units: all columns of a group, gate by gate, cut into
+ * panels of GG_PANEL columns that lie one after the other, so that its product can be handed to the cell's kernel
+ * while it is in cache. */
+#ifndef GG_RECURRENT_STEP_H
+#define GG_RECURRENT_STEP_H
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* The columns: `gates` columns for each unit, column of gate k `unit_step` floats from that of gate k - 1 in wh; or
+ * transposed, one for each unit: the unit's row of wh. */
+typedef struct gg_step_weights {
+    const float *w;
+    int64_t ldw;
+    float *packed;        /* NULL: read where they lie */
+    int64_t units, depth; /* all units; rows of the operand */
+    int gates;
+    bool transposed;
+} gg_step_weights;
+
+/* Units whose product is computed at once: one panel where the gates fill it, all `own` of a thread without packing. */
+int64_t gg_step_group(const gg_step_weights *weights, int64_t own);
+
+/* Pack the groups of units [begin, end). */
+void gg_step_pack(const gg_step_weights *weights, int64_t begin, int64_t end);
+
+/* c = a times the columns of the group `count` units from `unit` on: rows x (gates * count), dense, gate by gate. Only
+ * rows first .. first + depth - 1 of the operand, which a's columns stand for; add: c += that. */
+typedef struct gg_step_part {
+    const float *a;
+    int64_t lda, first, depth;
+    bool add;
+} gg_step_part;
+
+void gg_step_multiply(float *c, const gg_step_weights *weights, const gg_step_part *part, int64_t rows, int64_t unit,
+                      int64_t count);
+
+#endif
