@@ -13,6 +13,7 @@
 #include <gemmgrad/layer.h>
 #include <gemmgrad/layernorm.h>
 #include <gemmgrad/model.h>
+#include <gemmgrad/safetensors.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -54,6 +55,51 @@ GG_API gg_value gg_learned_positions(gg_model *model, gg_value x, int64_t capaci
  * features behind them stay as they are: queries and keys with values behind them. width is even. */
 GG_API gg_value gg_rotary_positions(gg_model *model, gg_value x, int64_t heads, int64_t width,
                                     const gg_position_options *options);
+
+/* ---- the block ---- */
+
+typedef struct gg_transformer_options {
+    int64_t heads;            /* of the attention; 0: 1; D is a multiple of it */
+    int64_t kv_heads;         /* of keys and values, a divisor of heads; 0: heads */
+    int64_t hidden;           /* width of the feed-forward block; 0: 4 D */
+    gg_activation activation; /* of the feed-forward block; 0: GG_GELU */
+    bool swiglu;              /* instead */
+    bool post_norm;           /* x = norm(x + f(x)), as in the paper; otherwise x = x + f(norm(x)) */
+    bool rms;                 /* RMS normalisation */
+    float epsilon;            /* of the normalisation; 0: 1e-5 */
+    float dropout;            /* ratio, of what is added to x, and within the feed-forward block */
+    bool causal;
+    bool cache;        /* as of gg_multi_head_attention, for text that is generated step by step in GG_CONTINUE */
+    bool rotary;       /* queries and keys of a sequence that attends to itself turned by their position */
+    float rotary_base; /* 0: 10000 */
+    const gg_value *key_lengths; /* labels [batch]: steps of each sample of x that count; NULL: all */
+    const gg_value *memory;      /* NULL, or an encoder's output: after the attention to x itself, one from x to it */
+    const gg_value *memory_lengths; /* labels [batch] for it; NULL: all steps count */
+} gg_transformer_options;
+
+/* One block of a transformer over x, [T, N, D] or [N, T, D], of the same shape: attention of x to itself, attention to
+ * `memory` if there is one, and the feed-forward block, each with its normalisation and its residual connection. Layers
+ * "norm1", "attention", "memory_norm", "memory_attention", "norm2" and "feed_forward" behind the name, if it was given
+ * one (gg_model_name_next). Dropout spares the weights of the attention. options may be NULL. */
+GG_API gg_value gg_transformer_block(gg_model *model, gg_value x, const gg_transformer_options *options);
+
+/* Parameters of PyTorch's nn.TransformerEncoderLayer, or nn.TransformerDecoderLayer for a block with memory, into the
+ * planned block of that name. Of the file's tensors, F32 or F64, it takes those whose names begin with `prefix`:
+ *
+ *     self_attn.in_proj_weight, in_proj_bias       attention.qkv.W (transposed), .b
+ *     self_attn.out_proj.weight, bias              attention.out.W (transposed), .b
+ *     multihead_attn.in_proj_weight, in_proj_bias  memory_attention.q.W, k.W, v.W (thirds of it, transposed), .b
+ *     multihead_attn.out_proj.weight, bias         memory_attention.out.W (transposed), .b
+ *     linear1.weight, bias                         feed_forward.hidden.W (transposed), .b
+ *     linear2.weight, bias                         feed_forward.out.W (transposed), .b
+ *     norm1                                        norm1.gamma, .beta
+ *     norm2 (without memory: of the encoder)       memory_norm (without memory: norm2)
+ *     norm3                                        norm2
+ *
+ * Errors, parameters untouched: GG_ERR_ARGUMENT (NULL, no such block, one of another kind), GG_ERR_STATE (not planned),
+ * GG_ERR_FORMAT (a tensor is missing or holds no floats), GG_ERR_SHAPE. */
+GG_API gg_status gg_transformer_load(gg_model *model, const char *block, const gg_safetensors *file,
+                                     const char *prefix);
 
 /* ---- the loss over a vocabulary ---- */
 
