@@ -61,7 +61,7 @@ static row row_of(const gg_pass *pass, const options *o, int64_t n, int64_t t)
         return r;
     const float low = ceilf(r.p - o->half_width), high = floorf(r.p + o->half_width);
     r.first = low > 0.0f ? (low < (float)r.end ? (int64_t)low : r.end) : 0;
-    if (!(high >= (float)r.end)) /* and a NaN hides all */
+    if (high < (float)r.end) /* a NaN hides nothing, and spoils the row */
         r.end = high >= 0.0f ? (int64_t)high + 1 : 0;
     if (r.end < r.first)
         r.end = r.first;

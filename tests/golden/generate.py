@@ -13,125 +13,19 @@ are called CASE.NAME for an input, CASE.p0, p1, ... for the parameters in the or
 layers give, CASE.loss, and CASE.grad.NAME, CASE.grad.p0, ... for the gradients of the loss. A case whose y is no loss
 has the mean squared error against CASE.target as its loss. The cases are the entries of tests/registry/registry.c.
 """
-import json
 import math
 import os
-import struct
 import sys
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
+import golden_attention
+import golden_recurrent
 import golden_transformers
-
-BATCH, TIME, IN, OUT = 2, 3, 4, 3  # GOLDEN_SIZES in test_golden.c
-IMAGE = (BATCH, 5, 6, 10)          # what registry_image makes of them
-SIGNAL, VALUES = (BATCH, 5, 10), (BATCH, 5)
-SEQUENCE = (TIME, BATCH, IN)       # as in tests/registry/registry_sequence.c
-VOCABULARY = 7
-MODEL_SEED = 1                     # of the gg_model: dropout's masks follow from it
-DTYPES = {np.dtype("float64"): "F64", np.dtype("float32"): "F32", np.dtype("int32"): "I32"}
-
-
-def write_safetensors(path, tensors):
-    """8 bytes of length, a header in JSON, the data: the format of https://github.com/huggingface/safetensors."""
-    header, data = {}, b""
-    for name in sorted(tensors):
-        array = np.ascontiguousarray(tensors[name])
-        header[name] = {"dtype": DTYPES[array.dtype], "shape": list(array.shape),
-                        "data_offsets": [len(data), len(data) + array.nbytes]}
-        data += array.astype(array.dtype.newbyteorder("<")).tobytes()
-    text = json.dumps(header, separators=(",", ":")).encode()
-    text += b" " * (-len(text) % 8)
-    with open(path, "wb") as file:
-        file.write(struct.pack("<Q", len(text)) + text + data)
-
-
-# ---- random numbers of the library --------------------------------------------------------------------------------
-
-
-def philox(counter, key):
-    """Philox4x32-10 (Salmon et al. 2011): four words."""
-    c, k = list(counter), list(key)
-    for _ in range(10):
-        low = [0xD2511F53 * c[0], 0xCD9E8D57 * c[2]]
-        c = [(low[1] >> 32) ^ c[1] ^ k[0], low[1] & 0xFFFFFFFF, (low[0] >> 32) ^ c[3] ^ k[1], low[0] & 0xFFFFFFFF]
-        k = [(k[0] + 0x9E3779B9) & 0xFFFFFFFF, (k[1] + 0xBB67AE85) & 0xFFFFFFFF]
-    return c
-
-
-def halves(x):
-    return [x & 0xFFFFFFFF, x >> 32]
-
-
-def dropout_mask(size, ratio, node):
-    """What gemmgrad/random.h and layers/dropout.c promise for step 0: stream 2^32 + number of the layer."""
-    words = [philox(halves(i // 4) + halves((1 << 32) + node), halves(MODEL_SEED))[i % 4] for i in range(size)]
-    return [0.0 if (word >> 8) * 2.0 ** -24 < ratio else 1.0 / (1.0 - ratio) for word in words]
-
-
-# ---- cases --------------------------------------------------------------------------------------------------------
-
-
-class Case:
-    """Draws a case's inputs and parameters and collects its tensors."""
-
-    def __init__(self, name):
-        self.name, self.inputs, self.parameters, self.tensors = name, {}, [], {}
-        self.random = np.random.default_rng(list(name.encode()))
-
-    def draw(self, shape, low, high):
-        numbers = self.random.uniform(low, high, shape).astype(np.float32).astype(np.float64)
-        return torch.tensor(numbers, requires_grad=True)
-
-    def input(self, name, last=IN, low=-2.0, high=2.0, shape=None):
-        self.inputs[name] = self.draw(shape or (BATCH, TIME, last), low, high)
-        return self.inputs[name]
-
-    def one_hot(self, name, classes):
-        labels = self.random.integers(0, classes, (BATCH, TIME))
-        self.inputs[name] = F.one_hot(torch.tensor(labels), classes).double().requires_grad_()
-        return self.inputs[name]
-
-    def labels(self, name, classes, ignored=()):
-        labels = self.random.integers(0, classes, (BATCH, TIME)).astype(np.int32)
-        labels.ravel()[list(ignored)] = -1
-        self.tensors[f"{self.name}.{name}"] = labels
-        return torch.tensor(labels, dtype=torch.int64)
-
-    def affine(self, x, out, f=lambda z: z, bias=True, low=-1.0, high=1.0):
-        w = self.draw((x.shape[-1], out), low, high)
-        self.parameters.append(w)
-        z = x @ w
-        if bias:
-            self.parameters.append(self.draw((out,), low, high))
-            z = z + self.parameters[-1]
-        return f(z)
-
-    def norm(self, x):
-        """Batch normalisation by the statistics of the batch."""
-        self.parameters += [self.draw((x.shape[1],), -1.5, 1.5), self.draw((x.shape[1],), -1.5, 1.5)]
-        return F.batch_norm(x, None, None, *self.parameters[-2:], training=True, eps=float(np.float32(1e-5)))
-
-    def plane_mask(self, x, ratio, node):
-        mask = torch.tensor(dropout_mask(x.shape[0] * x.shape[1], ratio, node), dtype=torch.float64)
-        return mask.reshape(x.shape[:2] + (1,) * (x.dim() - 2))
-
-    def mask(self, x, ratio, node):
-        return torch.tensor(dropout_mask(x.numel(), ratio, node), dtype=torch.float64).reshape(x.shape)
-
-    def finish(self, y, is_loss):
-        loss = y if is_loss else F.mse_loss(y, self.input("target", shape=tuple(y.shape), low=-1.0, high=1.0))
-        loss.backward()
-        named = dict(self.inputs, **{f"p{i}": p for i, p in enumerate(self.parameters)})
-        for name, tensor in named.items():
-            gradient = torch.zeros_like(tensor) if tensor.grad is None else tensor.grad
-            self.tensors[f"{self.name}.{name}"] = tensor.detach().numpy()
-            self.tensors[f"{self.name}.grad.{name}"] = gradient.numpy()
-        self.tensors[f"{self.name}.y"] = y.detach().numpy().reshape(y.shape or (1,))
-        self.tensors[f"{self.name}.loss"] = loss.detach().numpy().reshape(1)
-        return self.tensors
+from golden_case import (BATCH, IMAGE, IN, OUT, SEQUENCE, SIGNAL, TIME, VALUES, VOCABULARY, Attention, Case, dropout_mask,
+                         write_safetensors)
 
 
 def cross_entropy(x, labels):
@@ -277,23 +171,6 @@ def convolutions():
     yield "conv_network", conv_network
 
 
-class Sequences(Case):
-    """Cases over sequences."""
-
-    def tokens(self):
-        tokens = self.random.integers(0, VOCABULARY, (TIME, BATCH)).astype(np.int32)
-        tokens[1, 0] = -1
-        self.tensors[f"{self.name}.tokens"] = tokens
-        return torch.tensor(tokens, dtype=torch.int64)
-
-    def embedding(self, tokens, features):
-        """Rows of a table; zeros for -1, which names a row of zeros behind it."""
-        table = self.draw((VOCABULARY, features), -1.0, 1.0)
-        self.parameters.append(table)
-        padded = torch.cat([table, torch.zeros(1, features, dtype=torch.float64)])
-        return F.embedding(torch.where(tokens < 0, VOCABULARY, tokens), padded), table
-
-
 def embedding(c):
     x = c.input("x", shape=SEQUENCE)
     return c.embedding(c.tokens(), IN)[0] * x
@@ -330,144 +207,6 @@ def steps(c):
 def variational_dropout(c):
     x = c.input("x", shape=SEQUENCE)
     return x * torch.tensor(dropout_mask(BATCH * IN, 0.375, 0), dtype=torch.float64).reshape(BATCH, IN)
-
-
-HIDDEN, RECURRENT = 1 + OUT % 5, (TIME, BATCH, 1 + IN % 7)  # as in tests/registry/registry_recurrent.c
-LENGTHS = (3, 2)
-GATES = {"RNN": 1, "LSTM": 4, "GRU": 3, "GRU_BEFORE": 3}
-SUFFIXES = "", "_reverse"
-
-
-def side_by_side(state):
-    """PyTorch's [directions, batch, hidden] as the library's [batch, directions * hidden]."""
-    return state.transpose(0, 1).reshape(state.shape[1], -1)
-
-
-def one_above_another(state, directions):
-    return state.reshape(state.shape[0], directions, -1).transpose(0, 1).contiguous()
-
-
-def recurrent_parameters(c, features, kind, directions, hidden=HIDDEN):
-    """Wx, Wh and b of each direction, in the library's layout."""
-    columns = GATES[kind] * hidden
-    shapes = (features, columns), (hidden, columns), (columns + hidden * (kind == "GRU"),)
-    drawn = [[c.draw(shape, -1.0, 1.0) for shape in shapes] for _ in range(directions)]
-    c.parameters += sum(drawn, [])
-    return drawn
-
-
-def torch_weights(drawn, kind, hidden=HIDDEN):
-    """The same as the state_dict of torch.nn's module: its two biases are one, but for the GRU's n."""
-    weights = {}
-    for suffix, (wx, wh, b) in zip(SUFFIXES, drawn):
-        zeros = torch.zeros(b.shape[0], dtype=torch.float64)
-        second = torch.cat([zeros[:2 * hidden], b[3 * hidden:]]) if kind == "GRU" else zeros
-        named = {"weight_ih": wx.T, "weight_hh": wh.T, "bias_ih": b[:wx.shape[1]], "bias_hh": second}
-        weights.update({f"{name}_l0{suffix}": tensor for name, tensor in named.items()})
-    return weights
-
-
-def recurrent(c, x, kind, both=False, h0=None, c0=None, lengths=None, **options):
-    """torch.nn's own RNN, LSTM or GRU: y, and the last h and c."""
-    directions = 1 + both
-    module = getattr(torch.nn, kind)(x.shape[2], HIDDEN, bidirectional=both, dtype=torch.float64, **options)
-    weights = torch_weights(recurrent_parameters(c, x.shape[2], kind, directions), kind)
-    state = None if h0 is None else one_above_another(h0, directions)
-    if c0 is not None:
-        state = state, one_above_another(c0, directions)
-    if lengths is not None:
-        x = torch.nn.utils.rnn.pack_padded_sequence(x, lengths, enforce_sorted=False)
-    y, last = torch.func.functional_call(module, weights, (x, state))
-    if lengths is not None:
-        y, _ = torch.nn.utils.rnn.pad_packed_sequence(y, total_length=TIME)
-    return (y, *[side_by_side(s) for s in (last if kind == "LSTM" else (last,))])
-
-
-def by_hand(c, x, kind, both=False, h0=None, lengths=None, masks=None):
-    """What torch.nn does not have: recurrent dropout, the GRU whose reset comes before the product."""
-    outputs, lasts = [], []
-    for d, (wx, wh, b) in enumerate(recurrent_parameters(c, x.shape[2], kind, 1 + both)):
-        h = torch.zeros(BATCH, HIDDEN, dtype=torch.float64) if h0 is None else h0
-        carried, ys = torch.zeros_like(h), [None] * TIME
-        for t in reversed(range(TIME)) if d else range(TIME):
-            dropped = h if masks is None else h * masks[d]
-            a, s = x[t] @ wx + b[:wx.shape[1]], dropped @ wh
-            if kind == "RNN":
-                after = torch.tanh(a + s)
-            elif kind == "LSTM":
-                i, f, g, o = (a + s).chunk(4, 1)
-                carried = torch.sigmoid(f) * carried + torch.sigmoid(i) * torch.tanh(g)
-                after = torch.sigmoid(o) * torch.tanh(carried)
-            else:
-                r, z = torch.sigmoid((a + s)[:, :2 * HIDDEN]).chunk(2, 1)
-                part = r * (s[:, 2 * HIDDEN:] + b[3 * HIDDEN:]) if kind == "GRU" else (r * dropped) @ wh[:, 2 * HIDDEN:]
-                after = (1 - z) * torch.tanh(a[:, 2 * HIDDEN:] + part) + z * h
-            counts = torch.ones(BATCH, 1) if lengths is None else (t < torch.tensor(lengths)).double()[:, None]
-            ys[t], h = after * counts, after * counts + h * (1 - counts)
-        outputs.append(torch.stack(ys))
-        lasts.append(h)
-    return torch.cat(outputs, -1), torch.cat(lasts, -1)
-
-
-def plain_recurrent(kind, **options):
-    return lambda c: recurrent(c, c.input("x", shape=RECURRENT), kind, **options)[0]
-
-
-def full_recurrent(kind, both):
-    def build(c):
-        width = HIDDEN * (1 + both)
-        x = c.affine(c.input("x", shape=RECURRENT), width, torch.tanh)
-        before = c.input("h0", shape=(BATCH, width), low=-1.0, high=1.0)
-        h0 = c.affine(before, width, torch.tanh)
-        c0 = c.input("c0", shape=(BATCH, width), low=-1.0, high=1.0) if kind == "LSTM" else None
-        c.tensors[f"{c.name}.lengths"] = np.array(LENGTHS, dtype=np.int32)
-        run = {"GRU_BEFORE": by_hand}.get(kind, recurrent)
-        start = {"h0": h0} if c0 is None else {"h0": h0, "c0": c0}
-        y, *last = run(c, x, kind, both=both, lengths=LENGTHS, **start)
-        return y + sum(last) + x
-    return build
-
-
-def dropping(kind):
-    def build(c):
-        masks = torch.tensor(dropout_mask(2 * BATCH * HIDDEN, 0.375, 0), dtype=torch.float64)
-        return by_hand(c, c.input("x", shape=RECURRENT), kind, both=True, masks=masks.reshape(2, BATCH, HIDDEN))[0]
-    return build
-
-
-def stack(kind, variational=False, both=False):
-    def build(c):
-        first, h, *_ = recurrent(c, c.input("x", shape=RECURRENT), kind, both=both)
-        shape = first.shape[1:] if variational else first.shape
-        mask = torch.tensor(dropout_mask(math.prod(shape), 0.25, 1), dtype=torch.float64).reshape(shape)
-        return recurrent(c, first * mask, kind, both=both)[0] + h
-    return build
-
-
-def encoder_decoder(c):
-    x = c.input("x", shape=RECURRENT)
-    y, h, carried = recurrent(c, x, "LSTM")
-    left = recurrent(c, x, "LSTM", h0=h, c0=carried)[0]
-    return left * recurrent(c, y, "LSTM", h0=h, c0=carried)[0]
-
-
-def recurrent_cases():
-    yield "rnn", plain_recurrent("RNN")
-    yield "rnn_relu", plain_recurrent("RNN", nonlinearity="relu")
-    yield "lstm", plain_recurrent("LSTM")
-    yield "gru", plain_recurrent("GRU")
-    yield "gru_before", lambda c: by_hand(c, c.input("x", shape=RECURRENT), "GRU_BEFORE")[0]
-    yield "rnn_full", full_recurrent("RNN", True)
-    yield "lstm_full", full_recurrent("LSTM", False)
-    yield "lstm_bidirectional", full_recurrent("LSTM", True)
-    yield "gru_bidirectional", full_recurrent("GRU", True)
-    yield "gru_before_full", full_recurrent("GRU_BEFORE", False)
-    for kind in "RNN", "LSTM", "GRU", "GRU_BEFORE":
-        yield kind.lower() + "_dropout", dropping(kind)
-    yield "rnn_stack", stack("RNN")
-    yield "lstm_stack", stack("LSTM", variational=True)
-    yield "gru_stack", stack("GRU", both=True)
-    yield "encoder_decoder", encoder_decoder
 
 
 def max_pool(x, kernel, stride, padding=(0, 0, 0, 0)):
@@ -550,14 +289,15 @@ def cases():
         yield network.__name__, network
     for network in golden_transformers.CASES:
         yield network.__name__, network
-    yield from recurrent_cases()
+    yield from golden_recurrent.recurrent_cases()
+    yield from golden_attention.attentions()
     yield from convolutions()
 
 
 def layers():
     tensors = {}
     for name, build in cases():
-        case = Sequences(name)
+        case = Attention(name)
         y = build(case)
         tensors.update(case.finish(y, is_loss=y.dim() == 0))
     return tensors

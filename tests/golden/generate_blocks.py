@@ -15,7 +15,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from generate import write_safetensors
+from golden_case import write_safetensors
 from golden_transformers import rotary_of, swiglu_of
 
 STEPS, MEMORY_STEPS, BATCH, WIDTH, HEADS, HIDDEN = 5, 4, 3, 8, 2, 12  # as in test_golden_blocks.c

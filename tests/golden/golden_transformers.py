@@ -3,8 +3,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-TIME, BATCH, IN, OUT = 3, 2, 4, 3  # as in generate.py
-SEQUENCE, VOCABULARY = (TIME, BATCH, IN), 7
+from golden_case import BATCH, IN, OUT, SEQUENCE, TIME, VOCABULARY
 
 
 def row_norm(c, x, rms=False):

@@ -33,6 +33,8 @@ typedef struct reference_pass {
     int64_t columns_of_second; /* concatenate */
     int64_t vocabulary;
     const struct reference_recurrence *recurrence;
+    const struct reference_attend *attend; /* reference_attend.c */
+    int64_t queries, keys;
     const double *more[4]; /* parameters behind w and b */
     double *dmore[4];
 

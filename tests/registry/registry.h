@@ -112,6 +112,20 @@ int registry_lstm_stack(twin *t, const registry_sizes *sizes);
 int registry_gru_stack(twin *t, const registry_sizes *sizes);
 int registry_encoder_decoder(twin *t, const registry_sizes *sizes);
 
+/* The networks of attention: registry_attend.c. */
+int registry_multi_head(twin *t, const registry_sizes *sizes);
+int registry_multi_head_cross(twin *t, const registry_sizes *sizes);
+int registry_attention_groups(twin *t, const registry_sizes *sizes);
+int registry_attention_parts(twin *t, const registry_sizes *sizes);
+int registry_score_dot(twin *t, const registry_sizes *sizes);
+int registry_score_scaled(twin *t, const registry_sizes *sizes);
+int registry_score_general(twin *t, const registry_sizes *sizes);
+int registry_score_additive(twin *t, const registry_sizes *sizes);
+int registry_score_location(twin *t, const registry_sizes *sizes);
+int registry_score_monotonic(twin *t, const registry_sizes *sizes);
+int registry_score_predictive(twin *t, const registry_sizes *sizes);
+int registry_score_predictive_additive(twin *t, const registry_sizes *sizes);
+
 /* Steps of a sequence for these sizes. */
 int64_t registry_time(const registry_sizes *sizes);
 

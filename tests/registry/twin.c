@@ -123,11 +123,30 @@ static void shape_time(twin_value *v, const twin_value *x)
         v->dims[0] = GG_TIME;
 }
 
+/* Of a layer of attention: false when it is none. */
+static bool shape_attend(twin_value *v, const twin_value *second)
+{
+    const reference_attend *a = &v->attend;
+    const bool scores = v->layer == &reference_attention_dot || v->layer == &reference_attention_additive
+                        || v->layer == &reference_attention_location;
+    if (scores)
+        memcpy(v->dims, (int64_t[]){GG_BATCH, a->queries, a->keys}, 3 * sizeof *v->dims);
+    if (v->layer == &reference_attention_heads)
+        v->dims[2] = a->heads * a->width;
+    if (v->layer == &reference_attention_context) {
+        memcpy(v->dims, second->dims, sizeof v->dims);
+        v->dims[a->batch_first ? 1 : 0] = a->queries;
+    }
+    return scores || v->layer == &reference_attention_heads || v->layer == &reference_attention_context;
+}
+
 /* The shape of a layer's output, from its first input's and the second's. */
 static void shape_output(twin_value *v, const twin_value *x, const twin_value *second)
 {
     v->rank = x->rank;
     memcpy(v->dims, x->dims, sizeof v->dims);
+    if (shape_attend(v, second))
+        return;
     if (v->layer == &reference_affine)
         v->dims[v->rank - 1] = v->out;
     else if (v->layer == &reference_repeat)
@@ -181,7 +200,10 @@ int twin_layer(twin *t, gg_value value, twin_value how)
                             || how.layer == &reference_layer_normalization || how.layer == &reference_learned_positions
                             || how.layer == &reference_projected_loss;
     const bool bias = parameters && how.b >= 0;
-    how.w = how.tied ? main->w : parameters || how.layer == &reference_embedding ? t->parameters++ : -1;
+    how.w = how.tied ? main->w
+            : parameters || how.layer == &reference_embedding || how.layer == &reference_attention_additive
+                ? t->parameters++
+                : -1;
     how.b = bias ? t->parameters++ : -1;
     if (how.layer == &reference_recurrent)
         take_recurrent_parameters(t, &how);
@@ -326,6 +348,8 @@ void twin_plan(twin *t, int loss, int64_t batch, int64_t time)
     mark_leading(t);
     t->largest[0] = t->extent[0] = batch;
     t->largest[1] = t->extent[1] = time;
+    t->largest[2] = t->extent[2] = time + 2;
+    must(gg_model_set_largest(t->model, GG_TIME_2, time + 2));
     must(gg_model_set_largest(t->model, GG_TIME, time));
     must(gg_model_plan(t->model, t->values[loss].value, batch));
     ck_assert_int_eq(gg_model_parameter_count(t->model), t->parameters);

@@ -15,6 +15,7 @@
 #include <gemmgrad/layer.h>
 #include <gemmgrad/model.h>
 
+#include "reference_attend.h"
 #include "reference_images.h"
 #include "reference_sequence.h"
 #include "reference_transformer.h"
@@ -43,6 +44,7 @@ typedef struct twin_value {
     bool conv_transposed;
     int64_t image[3]; /* convolution: channels, height (of images) and width of the output */
     reference_recurrence recurrence;
+    reference_attend attend;
     bool rms;                  /* layer normalisation: RMS, without b */
     int time_dimension;        /* positions */
     int64_t heads, head_width; /* rotary positions */

@@ -70,6 +70,9 @@ static reference_pass pass_of(const twin *t, const twin_numbers *from, int v)
     pass.rms = value->rms;
     pass.heads = value->heads;
     pass.head_width = value->head_width;
+    pass.attend = &value->attend;
+    pass.queries = value->attend.queries < 0 ? t->extent[-1 - value->attend.queries] : value->attend.queries;
+    pass.keys = value->attend.keys < 0 ? t->extent[-1 - value->attend.keys] : value->attend.keys;
     pass.rows = 1;
     for (int i = 0; i < first->rank - 1; i++)
         pass.rows *= first->dims[i] < 0 ? t->extent[-1 - first->dims[i]] : first->dims[i];

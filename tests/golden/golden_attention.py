@@ -1,0 +1,107 @@
+"""The cases of tests/registry/registry_attend.c for generate.py."""
+import math
+
+import torch
+import torch.nn.functional as F
+
+from golden_case import BATCH, IN, OUT, TIME
+
+TIME_2, MOST_KEYS = TIME + 2, 6  # queries, as in tests/registry/twin.c; as in tests/registry/registry_attend.c
+
+
+def split(x, heads, batch_first=False):
+    x = x if batch_first else x.transpose(0, 1)
+    return x.reshape(x.shape[0], x.shape[1], heads, -1).transpose(1, 2)
+
+
+def join(x, batch_first=False):
+    x = x.transpose(1, 2).flatten(2)
+    return x if batch_first else x.transpose(0, 1)
+
+
+def multi_head(c):
+    x = c.sequence("x", TIME, IN)
+    w, b, out, out_b = c.weight(IN, 12), c.weight(12), c.weight(IN, IN), c.weight(IN)
+    hidden = torch.ones(TIME, TIME, dtype=torch.bool).triu(1)
+    return F.multi_head_attention_forward(x, x, x, IN, 4, w.T, b, None, None, False, 0.0, out.T, out_b,
+                                          attn_mask=hidden, need_weights=False)[0]
+
+
+def multi_head_cross(c):
+    x, second, lengths = c.sequence("x", TIME_2, IN), c.sequence("second", TIME, OUT), c.lengths()
+    q, k, v, out = c.weight(IN, 8), c.weight(OUT, 4), c.weight(OUT, 4), c.weight(8, 3)
+    seen = (torch.arange(TIME) < lengths[:, None])[:, None, None]
+    heads = F.scaled_dot_product_attention(split(x @ q, 2), split(second @ k, 1), split(second @ v, 1), seen,
+                                           enable_gqa=True)
+    return join(heads) @ out
+
+
+def attention_groups(c):
+    x, second = c.sequence("x", TIME, 12, True), c.sequence("second", TIME, 6, True)
+    w, b = c.weight(12, 24), c.weight(24)
+
+    def heads(q, k, v):
+        return join(F.scaled_dot_product_attention(split(q, 4, True), split(k, 2, True), split(v, 2, True),
+                                                   is_causal=True, scale=0.25, enable_gqa=True), True)
+    return heads(*(heads(x, second, second) @ w + b).split((12, 6, 6), -1))
+
+
+def weights_of(scores, lengths=None, causal=False, monotonic=None, center=None, half_width=None):
+    """Scores and weights [batch, queries, keys]; center [batch, queries, 1]."""
+    t, j = torch.arange(scores.shape[1])[:, None], torch.arange(scores.shape[2])
+    counted = (torch.full((BATCH,), scores.shape[2]) if lengths is None else lengths)[:, None, None]
+    seen = (j < counted) & ((j <= t) | (not causal))
+    if monotonic:
+        seen = seen & ((j - t).abs() <= monotonic)
+    favour = 1.0
+    if center is not None:
+        p = counted * center
+        seen = seen & ((j - p).abs() <= half_width)
+        favour = torch.exp(-(j - p) ** 2 / (half_width ** 2 / 2))
+    return torch.softmax(torch.where(seen, scores, -1e300), -1) * seen * favour
+
+
+def parts(c):
+    x, second, location = c.sequence("x", TIME_2, IN), c.sequence("second", TIME, IN), c.sequence("location", TIME_2, 6)
+    v, q, k = c.weight(IN), x.transpose(0, 1), second.transpose(0, 1)
+    scores = 0.75 * q @ k.mT + torch.tanh(q[:, :, None] + k[:, None]) @ v + location.transpose(0, 1)[:, :, :TIME]
+    return (weights_of(scores, causal=True) @ k).transpose(0, 1)
+
+
+def score(kind, batch_first=False, with_lengths=False, units=0, window=None, half_width=None, causal=False):
+    def build(c):
+        x, second = c.sequence("x", TIME_2, IN, batch_first), c.sequence("second", TIME, IN, batch_first)
+        q, k = (x, second) if batch_first else (x.transpose(0, 1), second.transpose(0, 1))
+        lengths, center = c.lengths() if with_lengths else None, None
+        if window == "predictive":
+            center = torch.sigmoid(torch.tanh(q @ c.weight(IN, units)) @ c.weight(units, 1))
+        if kind == "dot":
+            scores = q @ k.mT
+        elif kind == "scaled":
+            scores = q @ k.mT / math.sqrt(IN)
+        elif kind == "general":
+            scores = q @ c.weight(IN, IN) @ k.mT
+        elif kind == "additive":
+            a, b = q @ c.weight(IN, units), k @ c.weight(IN, units) + c.weight(units)
+            scores = torch.tanh(a[:, :, None] + b[:, None]) @ c.weight(units)
+        else:
+            scores = (q @ c.weight(IN, MOST_KEYS))[:, :, :TIME]
+        y = weights_of(scores, lengths, causal, half_width if window == "monotonic" else None, center, half_width) @ k
+        return y if batch_first else y.transpose(0, 1)
+    return build
+
+
+def attentions():
+    yield "multi_head", multi_head
+    yield "multi_head_cross", multi_head_cross
+    yield "attention_groups", attention_groups
+    yield "attention_parts", parts
+    yield "score_dot", score("dot", with_lengths=True)
+    yield "score_scaled", score("scaled", batch_first=True, causal=True)
+    yield "score_general", score("general", batch_first=True, with_lengths=True)
+    yield "score_additive", score("additive", with_lengths=True, units=5)
+    yield "score_location", score("location")
+    yield "score_monotonic", score("dot", with_lengths=True, window="monotonic", half_width=1.0)
+    yield "score_predictive", score("general", batch_first=True, with_lengths=True, units=3, window="predictive",
+                                    half_width=1.75)
+    yield "score_predictive_additive", score("additive", units=2, window="predictive", half_width=2.5)
