@@ -3,7 +3,8 @@
  *   dropout           any shape; one m for each element
  *   spatial_dropout   [N, C, ..]; one m for each channel of each sample, which drops whole planes: neighbours in an
  *                     image are so alike that dropping single elements of it drops nothing
- *   variational_dropout  [time, ..]; one m for each number of [..], the same at every step
+ *   variational_dropout
+ *                     [time, ..]; one m for each number of [..], the same at every step
  *
  * Derivation of backward: y_i = x_i m_i and m does not depend on x, so dL/dx_i = dL/dy_i m_i.
  *

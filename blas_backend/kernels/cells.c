@@ -12,13 +12,67 @@
 #include "kernel_set.h"
 #include "vecmath.h"
 
-/* As vm_sigmoid, but from |x| = 87 on the result stands still: 2^-126 or 1, so that no step is for denormal numbers. */
-GG_INLINE float gate(float x)
+/* 2^-y as scale + rest, scale = 2^n with n the integer nearest to -y = factor t, for 0 <= y <= 126. Adding 1.5 2^23
+ * rounds to an integer; with 127 more its low bits are the exponent field of 2^n. With f = -y - n, 2^f - 1 = f q(f), q
+ * of degree 5, error 0.22 of the product (coefficients.py). The product -y is rounded, which costs e^-t up to t 2^-24
+ * of itself: nothing against 1. */
+typedef struct decay {
+    float scale, rest;
+} decay;
+
+GG_INLINE decay decay_of(float t, float factor)
 {
-    const vm_power p = vm_exp_split(-vm_least(fabsf(x), 87.0f), NOTHING);
-    const float s = vm_power_of_two(p.exponent);
-    const float e = s + s * p.fraction;
-    return vm_by_sign(x, e, 1.0f) / (1.0f + e);
+    const float rounder = 0x1.8p+23f + 127.0f;
+    const float shifted = t * factor + rounder;
+    const float f = t * factor - (shifted - rounder);
+    float q = 0x1.42978cp-13f;
+    q = q * f + 0x1.5ef14ap-10f;
+    q = q * f + 0x1.3b2c3cp-7f;
+    q = q * f + 0x1.c6afa4p-5f;
+    q = q * f + 0x1.ebfbdep-3f;
+    q = q * f + 0x1.62e430p-1f;
+    const float scale = vm_float(vm_bits(shifted) << 23);
+    const decay d = {scale, scale * (q * f)};
+    return d;
+}
+
+/* A value to be divided: 1 <= below <= 2. A cell divides for each gate, which takes longer than all the rest where
+ * registers are wide: so two divide at once. */
+typedef struct fraction {
+    float above, below;
+} fraction;
+
+typedef struct two_values {
+    float first, second;
+} two_values;
+
+GG_INLINE float divide(fraction a)
+{
+    return a.above / a.below;
+}
+
+GG_INLINE two_values divide_both(fraction a, fraction b)
+{
+    const float inverse = 1.0f / (a.below * b.below);
+    const two_values v = {a.above * (b.below * inverse), b.above * (a.below * inverse)};
+    return v;
+}
+
+/* 1 / (1 + e^-x). From |x| = 87 on it stands still, at 2^-126 or 1, so that no step is for denormal numbers. */
+GG_INLINE fraction gate(float x)
+{
+    const decay d = decay_of(vm_least(fabsf(x), 87.0f), -0x1.715476p+0f);
+    const float e = d.scale + d.rest;
+    const fraction y = {vm_by_sign(x, e, 1.0f), 1.0f + e};
+    return y;
+}
+
+/* tanh x = (1 - e) / (1 + e), e = e^-2|x|, with the sign of x: as vm_tanh. */
+GG_INLINE fraction squash(float x)
+{
+    const decay d = decay_of(vm_least(fabsf(x), 15.0f), -0x1.715476p+1f);
+    const fraction y = {copysignf((1.0f - d.scale) - d.rest, x), (1.0f + d.scale) + d.rest};
+    return y;
 }
 
 GG_INLINE float gate_slope(float y)
@@ -158,7 +212,7 @@ void GG_KERNEL(hidden_gradient)(const gg_cell_backward *c)
 
 GG_INLINE void rnn_tanh_element(int64_t i, float *restrict h, const float *restrict a, const float *restrict s)
 {
-    h[i] = vm_tanh(a[i] + s[i]);
+    h[i] = divide(squash(a[i] + s[i]));
 }
 
 GG_INLINE void rnn_relu_element(int64_t i, float *restrict h, const float *restrict a, const float *restrict s)
@@ -243,17 +297,15 @@ GG_INLINE lstm_row lstm_gates(float *gates, int64_t step)
 GG_INLINE void lstm_element(int64_t u, const lstm_row a, const lstm_row s, float *restrict h, float *restrict c,
                             const float *restrict c_before)
 {
-    const float i = gate(a.i[u] + s.i[u]);
-    const float f = gate(a.f[u] + s.f[u]);
-    const float g = vm_tanh(a.g[u] + s.g[u]);
-    const float o = gate(a.o[u] + s.o[u]);
-    const float cell = f * c_before[u] + i * g;
-    a.i[u] = i;
-    a.f[u] = f;
-    a.g[u] = g;
-    a.o[u] = o;
+    const two_values i_f = divide_both(gate(a.i[u] + s.i[u]), gate(a.f[u] + s.f[u]));
+    const two_values g_o = divide_both(squash(a.g[u] + s.g[u]), gate(a.o[u] + s.o[u]));
+    const float cell = i_f.second * c_before[u] + i_f.first * g_o.first;
+    a.i[u] = i_f.first;
+    a.f[u] = i_f.second;
+    a.g[u] = g_o.first;
+    a.o[u] = g_o.second;
     c[u] = cell;
-    h[u] = o * vm_tanh(cell);
+    h[u] = g_o.second * divide(squash(cell));
 }
 
 GG_APART void lstm_forward_row(const gg_cell_forward *c, int64_t row)
@@ -274,7 +326,7 @@ GG_INLINE void lstm_gradient(int64_t u, const lstm_row a, float *restrict dh, fl
                              const float *restrict c, const float *restrict c_before)
 {
     const float i = a.i[u], f = a.f[u], g = a.g[u], o = a.o[u];
-    const float t = vm_tanh(c[u]);
+    const float t = divide(squash(c[u]));
     const float d = dc[u] + dh[u] * o * tanh_slope(t);
     a.i[u] = d * g * gate_slope(i);
     a.f[u] = d * c_before[u] * gate_slope(f);
@@ -312,15 +364,14 @@ GG_INLINE gru_row gru_gates(float *gates, int64_t step, int parts)
 
 GG_INLINE void gru_element(int64_t u, const gru_row a, const gru_row s, float *restrict h, const float *restrict before)
 {
-    const float r = gate(a.r[u] + s.r[u]);
-    const float z = gate(a.z[u] + s.z[u]);
+    const two_values r_z = divide_both(gate(a.r[u] + s.r[u]), gate(a.z[u] + s.z[u]));
     const float m = s.n[u];
-    const float n = vm_tanh(a.n[u] + r * m);
-    a.r[u] = r;
-    a.z[u] = z;
+    const float n = divide(squash(a.n[u] + r_z.first * m));
+    a.r[u] = r_z.first;
+    a.z[u] = r_z.second;
     a.n[u] = n;
     a.m[u] = m;
-    h[u] = n + z * (before[u] - n);
+    h[u] = n + r_z.second * (before[u] - n);
 }
 
 GG_APART void gru_forward_row(const gg_cell_forward *c, int64_t row)
@@ -374,10 +425,10 @@ void GG_KERNEL(gru_backward)(const gg_cell_backward *c)
 GG_INLINE void reset_element(int64_t u, const gru_row a, const gru_row s, float *restrict reset,
                              const float *restrict masked)
 {
-    const float r = gate(a.r[u] + s.r[u]);
-    a.r[u] = r;
-    a.z[u] = gate(a.z[u] + s.z[u]);
-    reset[u] = r * masked[u];
+    const two_values r_z = divide_both(gate(a.r[u] + s.r[u]), gate(a.z[u] + s.z[u]));
+    a.r[u] = r_z.first;
+    a.z[u] = r_z.second;
+    reset[u] = r_z.first * masked[u];
 }
 
 GG_APART void reset_row(const gg_cell_forward *c, int64_t row)
@@ -399,7 +450,7 @@ void GG_KERNEL(gru_before_reset_forward)(const gg_cell_forward *c)
 GG_INLINE void candidate_element(int64_t u, const gru_row a, const float *restrict s, float *restrict h,
                                  const float *restrict before)
 {
-    const float n = vm_tanh(a.n[u] + s[u]);
+    const float n = divide(squash(a.n[u] + s[u]));
     a.n[u] = n;
     h[u] = n + a.z[u] * (before[u] - n);
 }

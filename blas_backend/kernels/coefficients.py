@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The polynomial coefficients of vecmath.h, computed anew (needs mpmath): python3 coefficients.py
+"""The polynomial coefficients of vecmath.h and cells.c, computed anew (needs mpmath): python3 coefficients.py
 
 Each fit nearly minimises max |weight(x) (p(x) - f(x))|, by Lawson's reweighted least squares at Chebyshev nodes. Then
 the coefficient of lowest degree is rounded to float and held, the others are fitted again, and so on: the later ones
@@ -98,6 +98,8 @@ def once(f):
 
 def main():
     fit("vm_exp_split q(r), error relative to r", exp_remainder, lambda r: abs(r) + TINY, -HALF_LN2, HALF_LN2, 4, 25)
+    fit("cells.c: decay_of q(f), error relative to 2^f - 1", lambda f: expm1(f * log(2)) / f if f != 0 else log(2),
+        lambda f: f / expm1(f * log(2)) if f != 0 else 1 / log(2), -mpf("0.5001"), mpf("0.5001"), 5, 25)
     fit("vm_log q(f), error relative to f", log_remainder, lambda f: f * f + TINY, -mpf(1) / 3, mpf(1) / 3, 7, 25)
     fit("vm_phi_slope(u = x^2), error relative to Phi(-x)", phi_slope, lambda u: sqrt(u) / erfc(sqrt(u / 2)) * 2,
         mpf(10) ** -9, "0.5626", 4, 12)
