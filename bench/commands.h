@@ -12,6 +12,7 @@ typedef enum gg_exit {
 /* Each gets the command line from its verb on: argv[0] is the verb. Returns a gg_exit. */
 int gg_command_info(int argc, char **argv);
 int gg_command_train(int argc, char **argv);
+int gg_command_generate(int argc, char **argv);
 int gg_command_demo(int argc, char **argv);
 int gg_command_bench(int argc, char **argv);   /* bench_*.c */
 int gg_command_ab(int argc, char **argv);      /* ab*.c */

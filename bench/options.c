@@ -97,6 +97,18 @@ bool gg_parse_positive(double *out, const char *verb, const char *option, const 
     return true;
 }
 
+bool gg_parse_from_zero(double *out, const char *verb, const char *option, const char *text, double most)
+{
+    char *end = NULL;
+    const double value = strtod(text, &end);
+    if (!starts_as_number(text) || *end != '\0' || !(value >= 0.0 && value <= most)) {
+        gg_usage_error(verb, "--%s '%s': expected a number from 0 to %g", option, text, most);
+        return false;
+    }
+    *out = value;
+    return true;
+}
+
 bool gg_parse_filter(regex_t *out, const char **text, const char *verb, const char *value)
 {
     if (*text != NULL)

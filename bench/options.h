@@ -30,6 +30,9 @@ bool gg_parse_seed(uint64_t *out, const char *verb, const char *option, const ch
 /* A finite number above 0 and at most `most`. */
 bool gg_parse_positive(double *out, const char *verb, const char *option, const char *text, double most);
 
+/* A finite number from 0 to `most`. */
+bool gg_parse_from_zero(double *out, const char *verb, const char *option, const char *text, double most);
+
 /* An extended regular expression for regexec without matches. *text: NULL before the first call, then the text of the
  * last good one; as long as it is not NULL, *out is to be freed with regfree. */
 bool gg_parse_filter(regex_t *out, const char **text, const char *verb, const char *value);

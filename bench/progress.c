@@ -61,20 +61,30 @@ static void format_bar(char bar[4 * BAR_CELLS + 1], bool utf8, double done)
     *bar = '\0';
 }
 
+/* "  test loss 1.2345  accuracy 67.89 %", as far as they are known. */
+static void format_test(char text[64], const gg_progress_state *state)
+{
+    int used = 0;
+    text[0] = '\0';
+    if (!isnan(state->test_loss))
+        used = snprintf(text, 64, "  test loss %.4f", state->test_loss);
+    if (!isnan(state->accuracy) && used >= 0 && used < 64)
+        snprintf(text + used, 64 - (size_t)used, "  accuracy %.2f %%", 100.0 * state->accuracy);
+}
+
 void gg_progress_draw(gg_progress *progress, const gg_progress_state *state)
 {
     if (!progress->terminal)
         return;
-    char bar[4 * BAR_CELLS + 1], left[32], accuracy[32] = "";
+    char bar[4 * BAR_CELLS + 1], left[32], test[64];
     const double done = fraction_done(progress, state);
     const int64_t epoch = state->epoch + (state->epoch < progress->epochs ? 1 : 0);
     format_bar(bar, progress->utf8, done);
     format_left(left, progress, done);
-    if (!isnan(state->accuracy))
-        snprintf(accuracy, sizeof accuracy, "  accuracy %.2f %%", 100.0 * state->accuracy);
+    format_test(test, state);
     /* Lines are not wrapped (7l), for a narrow window would scroll away with every drawing. */
     fprintf(stderr, "%s\033[?7l%s %s %3.0f %%  epoch %" PRId64 "/%" PRId64 "  loss %.4f%s  %s\033[?7h", ERASE_LINE,
-            progress->label, bar, 100.0 * done, epoch, progress->epochs, state->loss, accuracy, left);
+            progress->label, bar, 100.0 * done, epoch, progress->epochs, state->loss, test, left);
     fflush(stderr);
     progress->drawn = gg_seconds_now();
 }
@@ -84,11 +94,10 @@ void gg_progress_epoch(gg_progress *progress, const gg_progress_state *state)
     const bool last = state->epoch == progress->epochs;
     if (progress->terminal || (!last && !gg_progress_due(progress)))
         return;
-    fprintf(stderr, "%s epoch %" PRId64 "/%" PRId64 "  loss %.4f", progress->label, state->epoch, progress->epochs,
-            state->loss);
-    if (!isnan(state->accuracy))
-        fprintf(stderr, "  accuracy %.2f %%", 100.0 * state->accuracy);
-    fputc('\n', stderr);
+    char test[64];
+    format_test(test, state);
+    fprintf(stderr, "%s epoch %" PRId64 "/%" PRId64 "  loss %.4f%s\n", progress->label, state->epoch, progress->epochs,
+            state->loss, test);
     progress->drawn = gg_seconds_now();
 }
 

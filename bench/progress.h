@@ -18,6 +18,7 @@ typedef struct gg_progress_state {
     double epoch_fraction; /* of the present one, 0 .. 1 */
     double loss;           /* mean over the present epoch so far */
     double accuracy;       /* after the last finished epoch; NaN: none yet */
+    double test_loss;      /* the same; NaN: not measured */
 } gg_progress_state;
 
 void gg_progress_start(gg_progress *progress, const char *label, int64_t epochs, double start_fraction);

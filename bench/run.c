@@ -15,16 +15,20 @@
 
 gg_run_settings gg_run_defaults(const gg_task *task)
 {
-    return (gg_run_settings){.task = task, .epochs = task->epochs, .batch = task->batch, .rate = task->rate, .seed = 1};
+    return (gg_run_settings){.task = task,
+                             .own = {.dropout = -1.0},
+                             .epochs = task->epochs,
+                             .batch = task->batch,
+                             .rate = task->rate,
+                             .seed = 1};
 }
 
 /* ---- building ---- */
 
 /* Epochs in steps, by the task and the batch alone: a run resumed with a larger --epochs follows the same curve. */
-static gg_schedule make_schedule(const gg_run_settings *settings, int64_t train_count)
+static gg_schedule make_schedule(const gg_run_settings *settings, int64_t steps)
 {
     const gg_task *task = settings->task;
-    const int64_t steps = (train_count + settings->batch - 1) / settings->batch;
     gg_schedule schedule = {.kind = GG_CONSTANT, .rate = (float)settings->rate};
     schedule.warmup_steps = (int64_t)(task->warmup_epochs * (double)steps);
     if (task->decay_epochs > 0) {
@@ -35,15 +39,28 @@ static gg_schedule make_schedule(const gg_run_settings *settings, int64_t train_
     return schedule;
 }
 
-static gg_status build(gg_run *run)
+/* The data, and the network for them. */
+static gg_status open_task(gg_run *run)
 {
     const gg_run_settings *s = &run->settings;
+    if (s->task->open != NULL) {
+        gg_task_options own = s->own;
+        own.data = s->data;
+        own.batch = s->batch;
+        own.seed = s->seed;
+        return s->task->open(&run->feed, &run->net, &own);
+    }
     gg_status status = s->task->load(&run->data, s->data);
     if (status == GG_OK && s->batch > run->data.train_count)
         status = gg_fail(GG_ERR_ARGUMENT, "--batch %" PRId64 " is more than the %" PRId64 " samples of %s", s->batch,
                          run->data.train_count, s->task->name);
-    if (status == GG_OK)
-        status = s->task->build(&run->net, &run->data, s->seed);
+    return status == GG_OK ? s->task->build(&run->net, &run->data, s->seed) : status;
+}
+
+static gg_status build(gg_run *run)
+{
+    const gg_run_settings *s = &run->settings;
+    gg_status status = open_task(run);
     if (status == GG_OK)
         status = gg_model_plan(run->net.model, run->net.loss, s->batch);
     if (status == GG_OK)
@@ -51,14 +68,17 @@ static gg_status build(gg_run *run)
     if (status != GG_OK)
         return status;
     const gg_task_data *d = &run->data;
+    const int64_t steps =
+        run->feed.source != NULL ? run->feed.source->steps : (d->train_count + s->batch - 1) / s->batch;
     return gg_trainer_new(&run->trainer,
                           &(gg_trainer_options){.model = run->net.model,
+                                                .source = run->feed.source,
                                                 .input = run->net.input,
                                                 .labels = run->net.labels,
                                                 .scores = run->net.scores,
                                                 .loss = run->net.loss,
                                                 .optimizer = run->optimizer,
-                                                .schedule = make_schedule(s, d->train_count),
+                                                .schedule = make_schedule(s, steps),
                                                 .train = {d->train_x, d->train_labels, d->train_count, d->features},
                                                 .test = {d->test_x, d->test_labels, d->test_count, d->features},
                                                 .batch = s->batch,
@@ -82,6 +102,9 @@ void gg_run_close(gg_run *run)
     gg_optimizer_free(run->optimizer);
     gg_model_free(run->net.model);
     gg_task_data_free(&run->data);
+    if (run->feed.close != NULL)
+        run->feed.close(run->feed.own);
+    run->feed = (gg_feed){.source = NULL};
     run->trainer = NULL;
     run->optimizer = NULL;
     run->net.model = NULL;
@@ -89,17 +112,19 @@ void gg_run_close(gg_run *run)
 
 /* ---- training ---- */
 
-static double last_accuracy(const gg_trainer *trainer)
+static gg_epoch_result last_epoch(const gg_trainer *trainer)
 {
     int64_t count = 0;
     const gg_epoch_result *history = gg_trainer_history(trainer, &count);
-    return count > 0 ? history[count - 1].test_accuracy : NAN;
+    return count > 0 ? history[count - 1] : (gg_epoch_result){NAN, NAN, NAN};
 }
 
 static gg_progress_state progress_state(const gg_trainer *trainer)
 {
     const gg_trainer_progress at = gg_trainer_where(trainer);
-    gg_progress_state state = {.epoch = at.epoch, .accuracy = last_accuracy(trainer), .loss = at.loss};
+    const gg_epoch_result last = last_epoch(trainer);
+    gg_progress_state state = {
+        .epoch = at.epoch, .accuracy = last.test_accuracy, .test_loss = last.test_loss, .loss = at.loss};
     state.epoch_fraction = (double)at.step / (double)at.steps_per_epoch;
     if (at.epoch_samples > 0)
         state.loss = at.epoch_loss_sum / (double)at.epoch_samples;
@@ -108,11 +133,8 @@ static gg_progress_state progress_state(const gg_trainer *trainer)
 
 static void show_epoch(gg_progress *progress, const gg_trainer *trainer)
 {
-    int64_t count = 0;
-    const gg_epoch_result *history = gg_trainer_history(trainer, &count);
     gg_progress_state state = progress_state(trainer);
-    if (count > 0)
-        state.loss = history[count - 1].train_loss;
+    state.loss = last_epoch(trainer).train_loss;
     gg_progress_epoch(progress, &state);
 }
 
@@ -172,13 +194,14 @@ gg_status gg_run_train(gg_run *run)
 gg_figures gg_run_figures(const gg_run *run)
 {
     const gg_meter *m = &run->meter;
-    gg_figures figures = {NAN, NAN, NAN, NAN, NAN, last_accuracy(run->trainer)};
+    const gg_epoch_result last = last_epoch(run->trainer);
+    gg_figures figures = {NAN, NAN, NAN, NAN, NAN, last.test_accuracy, last.test_loss};
     if (m->steps == 0)
         return figures;
     const double expected = (double)run->net.multiply_adds * (double)m->samples;
     figures.samples_per_second = (double)m->samples / m->seconds;
     figures.gflops = 2e-9 * expected / m->seconds;
-    figures.sgemm_share = (double)m->multiply_adds / expected;
+    figures.sgemm_share = expected > 0.0 ? (double)m->multiply_adds / expected : NAN; /* NaN: there are no products */
     figures.time_outside_gemm = 1.0 - m->gemm_seconds / m->seconds;
     figures.allocations_per_step = (double)m->allocations / (double)m->steps;
     return figures;

@@ -13,9 +13,10 @@
 
 typedef struct gg_run_settings {
     const gg_task *task;
-    const char *data;   /* path; NULL for tasks that draw their data */
-    const char *resume; /* checkpoint to go on from, or NULL */
-    int64_t epochs;     /* the total, those before a resume included */
+    gg_task_options own; /* of the task; its data, batch and seed follow from those below */
+    const char *data;    /* path; NULL for tasks that draw their data */
+    const char *resume;  /* checkpoint to go on from, or NULL */
+    int64_t epochs;      /* the total, those before a resume included */
     int64_t batch;
     double rate;
     uint64_t seed; /* of weights, dropout and shuffling */
@@ -24,6 +25,7 @@ typedef struct gg_run_settings {
 typedef struct gg_run {
     gg_run_settings settings;
     gg_task_data data;
+    gg_feed feed; /* of a task that opens one: instead of data */
     gg_network net;
     gg_optimizer *optimizer;
     gg_trainer *trainer;
@@ -46,12 +48,13 @@ gg_status gg_run_train(gg_run *run);
 
 /* What the meter's sums amount to; NaN where no step was measured. */
 typedef struct gg_figures {
-    double samples_per_second;
-    double gflops;            /* two operations for each multiply-add of the formula */
-    double sgemm_share;       /* multiply-adds counted at cblas_sgemm / by the formula */
-    double time_outside_gemm; /* share of the time */
+    double samples_per_second; /* of a feed: its elements */
+    double gflops;             /* two operations for each multiply-add of the formula */
+    double sgemm_share;        /* multiply-adds counted at cblas_sgemm / by the formula */
+    double time_outside_gemm;  /* share of the time */
     double allocations_per_step;
     double test_accuracy; /* after the last finished epoch */
+    double test_loss;     /* the same; NaN: not measured */
 } gg_figures;
 
 gg_figures gg_run_figures(const gg_run *run);

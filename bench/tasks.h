@@ -1,12 +1,14 @@
 /* tasks.h - what can be trained: each task is a row of the table in tasks.c and one file task_NAME.c.
  *
- * To add one: write task_NAME.c with a function that loads the data and one that builds the network, declare both
- * below, add the row. Options, progress, checkpoints, figures and plots come by themselves. */
+ * To add one: write task_NAME.c with a function that loads the data and one that builds the network, or, where data are
+ * no samples with labels, one that opens a feed; declare them below, add the row. Options, progress, checkpoints,
+ * figures and plots come by themselves. */
 #ifndef GEMMGRAD_BENCH_TASKS_H
 #define GEMMGRAD_BENCH_TASKS_H
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <stdio.h>
 
 #include <gemmgrad/blas_backend.h>
 #include <gemmgrad/layers.h>
@@ -21,18 +23,42 @@ typedef struct gg_task_data {
 } gg_task_data;
 
 /* A built model that is not planned yet. multiply_adds: m*n*k summed over the products of two matrices that one
- * sample costs in one training step, by formula from the shapes alone, never from what the library did. */
+ * sample (one element of a feed) costs in one training step, by formula from the shapes alone, never from what the
+ * library did. Of a feed only model, loss and multiply_adds are set. */
 typedef struct gg_network {
     gg_model *model;
     gg_value input, labels, scores, loss;
     int64_t multiply_adds;
 } gg_network;
 
+/* Data of any other kind, with what the task keeps for itself. */
+typedef struct gg_feed {
+    const gg_source *source;
+    const char *unit;     /* what the source counts: "characters" */
+    const char *accuracy; /* what its accuracy is the share of: "exact answers" */
+    int64_t train_count, test_count;
+    void *own;
+    void (*show)(FILE *out, gg_model *model, void *own); /* what the model can do now */
+    void (*close)(void *own);
+} gg_feed;
+
+/* What a task may be asked for besides what all have; 0 and NULL where nothing was said, dropout then negative. */
+typedef struct gg_task_options {
+    const char *data; /* path */
+    int64_t batch;
+    uint64_t seed;
+    const char *cell, *variant;
+    int64_t hidden, layers, embedding, window;
+    double dropout;
+} gg_task_options;
+
 typedef struct gg_task {
     const char *name;
     const char *about; /* one line */
     gg_status (*load)(gg_task_data *out, const char *path);
     gg_status (*build)(gg_network *out, const gg_task_data *data, uint64_t seed);
+    gg_status (*open)(gg_feed *feed, gg_network *out, const gg_task_options *options); /* instead of load and build */
+    const char *options;   /* names of those of gg_task_options that it takes, batch and seed apart */
     bool reads_files;      /* needs --data; otherwise the data are drawn */
     int64_t epochs, batch; /* defaults of the options */
     double rate;
@@ -61,6 +87,11 @@ gg_status gg_digits_load(gg_task_data *out, const char *path);
 gg_status gg_digits_build(gg_network *out, const gg_task_data *data, uint64_t seed);
 gg_status gg_mnist_read(gg_task_data *out, const char *path);
 gg_status gg_mnist_mlp_build(gg_network *out, const gg_task_data *data, uint64_t seed);
+
+/* task_char_lm.c, task_addition.c, task_word2vec.c */
+gg_status gg_char_lm_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
+gg_status gg_addition_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
+gg_status gg_word2vec_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
 
 /* task_cnn.c, task_resnet.c: for images of any source */
 gg_status gg_cnn_build(gg_network *out, const gg_task_data *data, uint64_t seed);

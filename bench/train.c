@@ -13,11 +13,13 @@
 #include "plot.h"
 #include "report.h"
 #include "run.h"
+#include "words.h"
 
 static const char USAGE[] =
     "usage: gemmgrad train TASK [options]\n"
     "\n"
-    "  --data PATH       data of the task: a folder with the usual file names, or the file of training images itself\n"
+    "  --data PATH       data of the task: a folder with the usual file names, or the file of training images itself;\n"
+    "                    a text of words or of lines\n"
     "  --epochs N        epochs in all, those before --resume included\n"
     "  --batch N         samples a step\n"
     "  --lr X            learning rate\n"
@@ -27,6 +29,14 @@ static const char USAGE[] =
     "  --save FILE       write a checkpoint at the end, also after Ctrl-C\n"
     "  --resume FILE     go on from a checkpoint\n"
     "  --plot FILE.png   draw loss and accuracy; also the spiral's regions, or images misread (needs gnuplot)\n"
+    "  --cell NAME       char-lm: rnn, gru or lstm (default)\n"
+    "  --variant NAME    addition: plain, reversed questions (default), or peeky, which is reversed too;\n"
+    "                    word2vec: cbow (default), skip-gram, cbow-softmax or skip-gram-softmax\n"
+    "  --hidden N        width of the recurrent layers, or of the vectors of words\n"
+    "  --layers N        char-lm: recurrent layers\n"
+    "  --embedding N     width of the vectors of characters\n"
+    "  --window N        char-lm: characters a step; word2vec: neighbours on each side\n"
+    "  --dropout X       char-lm: between layers and before the last\n"
     "  --help            this text\n"
     "\n"
     "Ctrl-C ends after the present step and keeps what was reached; a second one kills. A run stopped and resumed\n"
@@ -44,7 +54,14 @@ enum {
     OPTION_JSON,
     OPTION_SAVE,
     OPTION_RESUME,
-    OPTION_PLOT
+    OPTION_PLOT,
+    OPTION_CELL,
+    OPTION_VARIANT,
+    OPTION_HIDDEN,
+    OPTION_LAYERS,
+    OPTION_EMBEDDING,
+    OPTION_WINDOW,
+    OPTION_DROPOUT
 };
 
 static const struct option options[] = {{"data", required_argument, NULL, OPTION_DATA},
@@ -57,10 +74,18 @@ static const struct option options[] = {{"data", required_argument, NULL, OPTION
                                         {"save", required_argument, NULL, OPTION_SAVE},
                                         {"resume", required_argument, NULL, OPTION_RESUME},
                                         {"plot", required_argument, NULL, OPTION_PLOT},
+                                        {"cell", required_argument, NULL, OPTION_CELL},
+                                        {"variant", required_argument, NULL, OPTION_VARIANT},
+                                        {"hidden", required_argument, NULL, OPTION_HIDDEN},
+                                        {"layers", required_argument, NULL, OPTION_LAYERS},
+                                        {"embedding", required_argument, NULL, OPTION_EMBEDDING},
+                                        {"window", required_argument, NULL, OPTION_WINDOW},
+                                        {"dropout", required_argument, NULL, OPTION_DROPOUT},
                                         {"help", no_argument, NULL, 'h'},
                                         {NULL, 0, NULL, 0}};
 
 static const int64_t MOST_EPOCHS = 1000000, MOST_BATCH = 1 << 24, MOST_THREADS = 1024;
+static const int64_t MOST_WIDTH = 1 << 16, MOST_LAYERS = 64;
 static const double LEAST_RATE = (double)FLT_TRUE_MIN, MOST_RATE = 1e30;
 
 /* What was asked for; 0 and NULL where nothing was said. */
@@ -69,6 +94,7 @@ typedef struct request {
     int64_t epochs, batch, threads;
     double rate;
     uint64_t seed;
+    gg_task_options own;
     bool seed_given, help;
 } request;
 
@@ -95,9 +121,30 @@ static bool parse_rate(double *out, const char *text)
     return false;
 }
 
+/* Options that not every task takes. */
+static bool take_own_option(gg_task_options *own, int option)
+{
+    switch (option) {
+    case OPTION_CELL: own->cell = optarg; return true;
+    case OPTION_VARIANT: own->variant = optarg; return true;
+    case OPTION_HIDDEN: return gg_parse_integer(&own->hidden, "train", "hidden", optarg, 1, MOST_WIDTH);
+    case OPTION_LAYERS: return gg_parse_integer(&own->layers, "train", "layers", optarg, 1, MOST_LAYERS);
+    case OPTION_EMBEDDING: return gg_parse_integer(&own->embedding, "train", "embedding", optarg, 1, MOST_WIDTH);
+    case OPTION_WINDOW: return gg_parse_integer(&own->window, "train", "window", optarg, 1, MOST_WIDTH);
+    default: return gg_parse_from_zero(&own->dropout, "train", "dropout", optarg, 0.99);
+    }
+}
+
 static bool take_option(request *asked, int option)
 {
     switch (option) {
+    case OPTION_CELL:
+    case OPTION_VARIANT:
+    case OPTION_HIDDEN:
+    case OPTION_LAYERS:
+    case OPTION_EMBEDDING:
+    case OPTION_WINDOW:
+    case OPTION_DROPOUT: return take_own_option(&asked->own, option);
     case OPTION_DATA: asked->data = optarg; return true;
     case OPTION_JSON: asked->json = optarg; return true;
     case OPTION_SAVE: asked->save = optarg; return true;
@@ -190,6 +237,26 @@ static bool is_png(const char *path)
     return length >= 4 && strcasecmp(path + length - 4, ".png") == 0;
 }
 
+/* What was asked for that this task knows nothing of. */
+static int check_own_options(const gg_task *task, const request *asked)
+{
+    const gg_task_options *own = &asked->own;
+    const struct {
+        const char *name;
+        bool given;
+    } options_given[] = {{"cell", own->cell != NULL},       {"variant", own->variant != NULL},
+                         {"hidden", own->hidden > 0},       {"layers", own->layers > 0},
+                         {"embedding", own->embedding > 0}, {"window", own->window > 0},
+                         {"dropout", own->dropout >= 0.0}};
+    const char *known = task->options != NULL ? task->options : "";
+    if (asked->data != NULL && !task->reads_files && !gg_has_word(known, "data"))
+        return gg_usage_error("train", "%s draws its own data and takes no --data", task->name);
+    for (size_t i = 0; i < sizeof options_given / sizeof *options_given; i++)
+        if (options_given[i].given && !gg_has_word(known, options_given[i].name))
+            return gg_usage_error("train", "--%s is no option of the task %s", options_given[i].name, task->name);
+    return GG_EXIT_DONE;
+}
+
 static int settle(gg_run_settings *settings, const request *asked, int words, char **word)
 {
     const gg_task *task = words > 0 ? gg_task_find(word[0]) : NULL;
@@ -199,14 +266,15 @@ static int settle(gg_run_settings *settings, const request *asked, int words, ch
         return gg_usage_error("train", "unexpected argument '%s' after the task", word[1]);
     if (task->reads_files && asked->data == NULL)
         return gg_usage_error("train", "%s needs --data PATH, the folder of its files", task->name);
-    if (!task->reads_files && asked->data != NULL)
-        return gg_usage_error("train", "%s draws its own data and takes no --data", task->name);
+    if (check_own_options(task, asked) != GG_EXIT_DONE)
+        return GG_EXIT_USAGE;
     if (asked->plot != NULL && !is_png(asked->plot))
         return gg_usage_error("train", "--plot '%.300s': the picture is a PNG, expected a name that ends in .png",
                               asked->plot);
     if (check_names(asked) != GG_EXIT_DONE)
         return GG_EXIT_USAGE;
     *settings = gg_run_defaults(task);
+    settings->own = asked->own;
     settings->data = asked->data;
     settings->resume = asked->resume;
     settings->epochs = asked->epochs > 0 ? asked->epochs : settings->epochs;
@@ -265,6 +333,8 @@ static int write_results(const gg_run *run, const request *asked, FILE *words)
     if (gg_environment_measure(&environment) != GG_OK)
         return gg_failure("train");
     gg_report_table(words, run, 1, &environment);
+    if (run->feed.show != NULL)
+        run->feed.show(words, run->net.model, run->feed.own);
     if (asked->json != NULL && gg_output_json(asked->json, gg_report_json(run, &environment)) != GG_OK)
         code = gg_failure("train");
     if (asked->plot != NULL && draw(run, asked->plot, words) != GG_OK)
@@ -277,8 +347,10 @@ static void tell_start(const gg_run *run, FILE *words)
 {
     const gg_run_settings *s = &run->settings;
     const int64_t done = gg_trainer_where(run->trainer).epoch;
-    fprintf(words, "%s: %" PRId64 " training and %" PRId64 " test samples, ", s->task->name, run->data.train_count,
-            run->data.test_count);
+    const gg_feed *feed = &run->feed;
+    fprintf(words, "%s: %" PRId64 " training and %" PRId64 " test %s, ", s->task->name,
+            feed->unit != NULL ? feed->train_count : run->data.train_count,
+            feed->unit != NULL ? feed->test_count : run->data.test_count, feed->unit != NULL ? feed->unit : "samples");
     fprintf(words, "batch %" PRId64 ", %s, rate %g, %d threads\n", s->batch, gg_optimizer_name(s->task->optimizer.kind),
             s->rate, gg_threads());
     if (s->resume != NULL && done >= s->epochs)
@@ -316,7 +388,7 @@ static int train(const gg_run_settings *settings, const request *asked)
 
 int gg_command_train(int argc, char **argv)
 {
-    request asked = {0};
+    request asked = {.own = {.dropout = -1.0}};
     gg_run_settings settings;
     int code = read_options(&asked, argc, argv);
     if (code == GG_EXIT_DONE && asked.help)

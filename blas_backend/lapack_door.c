@@ -139,6 +139,15 @@ int gg_lapacke_syevd(float *a, float *values, int n, bool vectors, float *work, 
     return info;
 }
 
+int gg_lapacke_geev(float *a, float *real, float *imaginary, int n, float *work, int lwork)
+{
+    const int held = gg_parallel_hold_serial();
+    const int info = LAPACKE_sgeev_work(LAPACK_COL_MAJOR, 'N', 'N', n, a, at_least_one(n), real, imaginary, NULL, 1,
+                                        NULL, 1, work, lwork);
+    gg_parallel_release_serial(held);
+    return info;
+}
+
 int gg_lapacke_gesdd(float *a, float *u, float *s, float *vt, int m, int n, bool vectors, float *work, int lwork,
                      int *integers)
 {

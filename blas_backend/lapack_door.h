@@ -41,6 +41,9 @@ int gg_lapacke_gelsd(float *a, float *b, int ldb, float *s, int *rank, int m, in
 int gg_lapacke_syevd(float *a, float *values, int n, bool vectors, float *work, int lwork, int *integers,
                      int integer_count);
 
+/* Any square matrix, without vectors. */
+int gg_lapacke_geev(float *a, float *real, float *imaginary, int n, float *work, int lwork);
+
 /* u m x k, vt k x n, k = min(m, n); without vectors both may be NULL. */
 int gg_lapacke_gesdd(float *a, float *u, float *s, float *vt, int m, int n, bool vectors, float *work, int lwork,
                      int *integers);

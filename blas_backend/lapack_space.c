@@ -32,6 +32,7 @@ static const struct {
     [GG_LAPACK_LEAST_SQUARES_SVD] = {"GG_LAPACK_LEAST_SQUARES_SVD", false},
     [GG_LAPACK_RIDGE] = {"GG_LAPACK_RIDGE", false},
     [GG_LAPACK_SYMMETRIC_EIGEN] = {"GG_LAPACK_SYMMETRIC_EIGEN", true},
+    [GG_LAPACK_EIGENVALUES] = {"GG_LAPACK_EIGENVALUES", true},
     [GG_LAPACK_SVD] = {"GG_LAPACK_SVD", false},
     [GG_LAPACK_SINGULAR_VALUES] = {"GG_LAPACK_SINGULAR_VALUES", false},
 };
@@ -94,6 +95,13 @@ static int64_t syevd_work(int n)
     float best = 0.0f;
     int integers = 0;
     gg_lapacke_syevd(NULL, NULL, n, true, &best, -1, &integers, -1);
+    return told(best);
+}
+
+static int64_t geev_work(int n)
+{
+    float best = 0.0f;
+    gg_lapacke_geev(NULL, NULL, NULL, n, &best, -1);
     return told(best);
 }
 
@@ -164,6 +172,14 @@ static needs needs_of_eigen(int64_t n)
     return (needs){.a = n * n, .d = n, .work = work, .integers = 5 * n + 3};
 }
 
+/* A; d: real and imaginary parts. */
+static needs needs_of_eigenvalues(int64_t n)
+{
+    if (n == 0)
+        return (needs){0};
+    return (needs){.a = n * n, .d = 2 * n, .work = countable(1, n, n, 0) ? geev_work((int)n) : TOO_MUCH};
+}
+
 /* The transpose of A is what LAPACK sees. b, c: its left and right vectors. */
 static needs needs_of_svd(gg_lapack_call call, int64_t m, int64_t n)
 {
@@ -188,6 +204,7 @@ static needs needs_of(gg_lapack_call call, int64_t m, int64_t n, int64_t nrhs)
     case GG_LAPACK_LEAST_SQUARES_SVD: return needs_of_least_squares(call, m, n, nrhs);
     case GG_LAPACK_RIDGE: return needs_of_ridge(m, n, nrhs);
     case GG_LAPACK_SYMMETRIC_EIGEN: return needs_of_eigen(n);
+    case GG_LAPACK_EIGENVALUES: return needs_of_eigenvalues(n);
     case GG_LAPACK_SVD:
     case GG_LAPACK_SINGULAR_VALUES: return needs_of_svd(call, m, n);
     default: return needs_of_square(call, n, nrhs);

@@ -1,8 +1,8 @@
-/* lapack_spectral.c - eigenvalues of symmetric matrices, singular values.
+/* lapack_spectral.c - eigenvalues, singular values.
  *
- * LAPACK sees the transpose of a row-major A. For a symmetric matrix that is A; A^T = V S U^T has the singular values
- * of A = U S V^T, and its left vectors V, column-major, are V^T row by row. So nothing but the eigenvectors is
- * transposed. */
+ * LAPACK sees the transpose of a row-major A. For a symmetric matrix that is A, and A^T has the eigenvalues of A; A^T =
+ * V S U^T has the singular values of A = U S V^T, and its left vectors V, column-major, are V^T row by row. So nothing
+ * but the eigenvectors is transposed. */
 #include <stddef.h>
 
 #include "kernels/kernels.h"
@@ -36,6 +36,27 @@ gg_status gg_symmetric_eigen(float *values, float *vectors, int64_t ldv, const f
     gg_lapack_copy(values, n, space.d, n, 1, n);
     if (vectors != NULL)
         gg_lapack_store(vectors, ldv, space.a, n, n, n);
+    return GG_OK;
+}
+
+gg_status gg_eigenvalues(float *real, float *imaginary, const float *a, int64_t lda, int64_t n, void *workspace,
+                         int64_t bytes)
+{
+    static const char name[] = "gg_eigenvalues";
+    gg_lapack_space space;
+    const gg_matrix_argument matrices[] = {
+        {"real", real, 1, n, n}, {"imaginary", imaginary, 1, n, n}, {"a", a, n, n, lda}};
+    gg_status status = gg_lapack_begin(&space, name, GG_LAPACK_EIGENVALUES, n, n, 0, workspace, bytes, matrices, 3);
+    if (status == GG_OK)
+        status = gg_lapack_check_finite(name, &matrices[2], false);
+    if (status != GG_OK || n == 0)
+        return status;
+    gg_lapack_copy(space.a, n, a, lda, n, n);
+    const int info = gg_lapacke_geev(space.a, space.d, space.d + n, (int)n, space.work, space.lwork);
+    if (info != 0)
+        return did_not_converge(name, n, n);
+    gg_lapack_copy(real, n, space.d, n, 1, n);
+    gg_lapack_copy(imaginary, n, space.d + n, n, 1, n);
     return GG_OK;
 }
 

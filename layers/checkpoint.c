@@ -4,10 +4,11 @@
  *     <parameter>                       F32, in its shape: "affine1.W" [in, out], "affine1.b" [out]
  *     <state>                           F32, in its shape: what layers carry, "batch_normalization1.running_mean" [C]
  *     optimizer.<state>.<parameter>     F32, the parameter's shape: "optimizer.adam.m.affine1.W"
- *     trainer.history                   F64 [epochs, 2]: train_loss, test_accuracy
+ *     trainer.history                   F64 [epochs, 3]: train_loss, test_loss, test_accuracy
  *     trainer.epoch_loss_sum            F64 scalar
  *     trainer.loss                      F64 scalar, of the last mini-batch
- * Metadata: "gemmgrad" = "checkpoint 1", the task, the optimiser's name, and the numbers listed in list_numbers.
+ * Metadata: "gemmgrad" = "checkpoint 2", the task, the optimiser's name, the numbers listed in list_numbers, and the
+ * facts of the source.
  * Nothing says when, where or in how many goes the state was reached, so the same state gives the same bytes.
  *
  * Loading reads and checks the whole file, and takes all memory it needs, before it changes the trainer. */
@@ -27,24 +28,22 @@
 #error "checkpoints are little-endian, and no code turns the bytes round yet"
 #endif
 
-_Static_assert(sizeof(gg_epoch_result) == 2 * sizeof(double), "the history is written as a matrix of two columns");
+enum { HISTORY_COLUMNS = 3 };
+_Static_assert(sizeof(gg_epoch_result) == HISTORY_COLUMNS * sizeof(double), "the history is written as a matrix");
 
 #define FORMAT_KEY "gemmgrad"
-#define FORMAT "checkpoint 1"
+#define FORMAT "checkpoint 2"
 
 /* ---- numbers, kept as metadata ---- */
 
 typedef enum number_index {
     EPOCH, /* the state, up to MODEL_STEP */
     STEP,
+    EPOCH_SAMPLES,
     OPTIMIZER_STEPS,
     MODEL_STEP,
     SEED, /* from here on what must agree with the trainer that loads */
     MODEL_SEED,
-    BATCH,
-    TRAIN_SAMPLES,
-    TEST_SAMPLES,
-    FEATURES,
     NUMBER_COUNT
 } number_index;
 
@@ -58,14 +57,11 @@ static void list_numbers(number numbers[NUMBER_COUNT], const gg_trainer *trainer
     const gg_trainer_options *o = &trainer->options;
     numbers[EPOCH] = (number){"epoch", (uint64_t)trainer->epoch};
     numbers[STEP] = (number){"step", (uint64_t)trainer->step};
+    numbers[EPOCH_SAMPLES] = (number){"epoch_samples", (uint64_t)trainer->epoch_samples};
     numbers[OPTIMIZER_STEPS] = (number){"optimizer_steps", (uint64_t)gg_optimizer_steps(o->optimizer)};
     numbers[MODEL_STEP] = (number){"model_step", (uint64_t)gg_model_step(o->model)};
     numbers[SEED] = (number){"seed", o->seed};
     numbers[MODEL_SEED] = (number){"model_seed", o->model->seed};
-    numbers[BATCH] = (number){"batch", (uint64_t)o->batch};
-    numbers[TRAIN_SAMPLES] = (number){"train_samples", (uint64_t)o->train.count};
-    numbers[TEST_SAMPLES] = (number){"test_samples", (uint64_t)o->test.count};
-    numbers[FEATURES] = (number){"features", (uint64_t)o->train.features};
 }
 
 /* Decimal digits only, no leading zero, within 64 bits. */
@@ -179,10 +175,42 @@ static void append_trainer_tensors(manifest *list, const gg_trainer *trainer)
     gg_tensor *next = list->tensors + list->count;
     next[0] = (gg_tensor){.name = "trainer.history", .dtype = GG_F64, .rank = 2, .data = trainer->history};
     next[0].shape[0] = trainer->epoch;
-    next[0].shape[1] = 2;
+    next[0].shape[1] = HISTORY_COLUMNS;
     next[1] = (gg_tensor){.name = "trainer.epoch_loss_sum", .dtype = GG_F64, .data = &trainer->epoch_loss_sum};
     next[2] = (gg_tensor){.name = "trainer.loss", .dtype = GG_F64, .data = &trainer->loss};
     list->count += TRAINER_TENSORS;
+}
+
+enum { WORDS = 3, DIGITS = 24 };
+
+/* What a file says beside its tensors, with the texts of its numbers. */
+typedef struct words {
+    gg_metadata *list; /* WORDS + NUMBER_COUNT + the source's facts */
+    int64_t count;
+    char digits[NUMBER_COUNT][DIGITS];
+} words;
+
+static gg_status make_words(words *out, const gg_trainer *trainer, const char *task)
+{
+    const gg_source *source = &trainer->source;
+    number numbers[NUMBER_COUNT];
+    void *list = NULL;
+    out->count = WORDS + NUMBER_COUNT + source->fact_count;
+    const gg_status status = gg_alloc(&list, (size_t)out->count * sizeof *out->list);
+    if (status != GG_OK)
+        return status;
+    gg_metadata *next = out->list = list;
+    *next++ = (gg_metadata){FORMAT_KEY, FORMAT};
+    *next++ = (gg_metadata){"task", task};
+    *next++ = (gg_metadata){"optimizer", gg_optimizer_name(gg_optimizer_kind_of(trainer->options.optimizer))};
+    list_numbers(numbers, trainer);
+    for (int i = 0; i < NUMBER_COUNT; i++) {
+        (void)snprintf(out->digits[i], DIGITS, "%" PRIu64, numbers[i].value);
+        *next++ = (gg_metadata){numbers[i].key, out->digits[i]};
+    }
+    for (int64_t i = 0; i < source->fact_count; i++)
+        *next++ = source->facts[i];
+    return GG_OK;
 }
 
 gg_status gg_trainer_save(const gg_trainer *trainer, const char *path, const char *task)
@@ -190,25 +218,18 @@ gg_status gg_trainer_save(const gg_trainer *trainer, const char *path, const cha
     const char *missing = trainer == NULL ? "trainer" : path == NULL ? "path" : task == NULL ? "task" : NULL;
     if (missing != NULL)
         return gg_fail(GG_ERR_ARGUMENT, "gg_trainer_save: %s is NULL", missing);
-    enum { WORDS = 3, DIGITS = 24 };
-    number numbers[NUMBER_COUNT];
-    char digits[NUMBER_COUNT][DIGITS];
-    gg_metadata metadata[WORDS + NUMBER_COUNT] = {
-        {FORMAT_KEY, FORMAT},
-        {"task", task},
-        {"optimizer", gg_optimizer_name(gg_optimizer_kind_of(trainer->options.optimizer))}};
-    list_numbers(numbers, trainer);
-    for (int i = 0; i < NUMBER_COUNT; i++) {
-        (void)snprintf(digits[i], DIGITS, "%" PRIu64, numbers[i].value);
-        metadata[WORDS + i] = (gg_metadata){numbers[i].key, digits[i]};
-    }
     manifest list;
-    gg_status status = make_manifest(&list, trainer);
+    words said;
+    gg_status status = make_words(&said, trainer, task);
     if (status != GG_OK)
         return status;
-    append_trainer_tensors(&list, trainer);
-    status = gg_safetensors_write(path, list.tensors, list.count, metadata, WORDS + NUMBER_COUNT);
-    gg_free(list.tensors);
+    status = make_manifest(&list, trainer);
+    if (status == GG_OK) {
+        append_trainer_tensors(&list, trainer);
+        status = gg_safetensors_write(path, list.tensors, list.count, said.list, said.count);
+        gg_free(list.tensors);
+    }
+    gg_free(said.list);
     return status;
 }
 
@@ -262,9 +283,23 @@ static gg_status check_numbers(loaded *from, const gg_trainer *trainer)
             return gg_fail(GG_ERR_FORMAT, "gg_trainer_load: '%.300s': metadata '%s' is %s", from->path, here[i].key,
                            text);
     }
-    if (from->numbers[STEP] > (uint64_t)trainer->steps_per_epoch)
+    if (from->numbers[STEP] > (uint64_t)trainer->source.steps)
         return gg_fail(GG_ERR_FORMAT, "gg_trainer_load: '%.300s' stands at step %" PRIu64 " of an epoch of %lld steps",
-                       from->path, from->numbers[STEP], (long long)trainer->steps_per_epoch);
+                       from->path, from->numbers[STEP], (long long)trainer->source.steps);
+    return GG_OK;
+}
+
+static gg_status check_facts(const loaded *from, const gg_source *source)
+{
+    for (int64_t i = 0; i < source->fact_count; i++) {
+        const gg_metadata *fact = &source->facts[i];
+        const char *text = gg_safetensors_metadata(from->file, fact->key);
+        if (text == NULL)
+            return gg_fail(GG_ERR_FORMAT, "gg_trainer_load: '%.300s': metadata '%s' is missing", from->path, fact->key);
+        if (strcmp(text, fact->value) != 0)
+            return gg_fail(GG_ERR_SHAPE, "gg_trainer_load: '%.300s' was saved with %s %.60s, this trainer has %.60s",
+                           from->path, fact->key, text, fact->value);
+    }
     return GG_OK;
 }
 
@@ -301,7 +336,8 @@ static gg_status check_tensors(const loaded *from, const manifest *list)
 static gg_status read_history(loaded *from)
 {
     const int64_t epochs = (int64_t)from->numbers[EPOCH];
-    const gg_tensor history = {.name = "trainer.history", .dtype = GG_F64, .rank = 2, .shape = {epochs, 2}};
+    const gg_tensor history = {
+        .name = "trainer.history", .dtype = GG_F64, .rank = 2, .shape = {epochs, HISTORY_COLUMNS}};
     const gg_tensor sum = {.name = "trainer.epoch_loss_sum", .dtype = GG_F64};
     const gg_tensor last = {.name = "trainer.loss", .dtype = GG_F64};
     gg_tensor found;
@@ -334,6 +370,7 @@ static void put_in_place(gg_trainer *trainer, const loaded *from, const manifest
     trainer->history_room = (int64_t)from->numbers[EPOCH];
     trainer->epoch = (int64_t)from->numbers[EPOCH];
     trainer->step = (int64_t)from->numbers[STEP];
+    trainer->epoch_samples = (int64_t)from->numbers[EPOCH_SAMPLES];
     trainer->epoch_loss_sum = from->epoch_loss_sum;
     trainer->loss = from->loss;
     gg_optimizer_set_steps(trainer->options.optimizer, (int64_t)from->numbers[OPTIMIZER_STEPS]);
@@ -354,6 +391,8 @@ gg_status gg_trainer_load(gg_trainer *trainer, const char *path, const char *tas
     status = check_words(&from, trainer, task);
     if (status == GG_OK)
         status = check_numbers(&from, trainer);
+    if (status == GG_OK)
+        status = check_facts(&from, &trainer->source);
     if (status == GG_OK)
         status = make_manifest(&list, trainer);
     if (status == GG_OK)

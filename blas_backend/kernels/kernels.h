@@ -126,6 +126,7 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  * table and its contents. Matrices of the softmax group are dense; sums are in an order that only the sizes decide.
  *   sum_rows            s[c] = or += sum of x[r][c], rows > 0
  *   cross_entropy       the loss (and *counted += rows counted); dx may be NULL
+ *   dot_rows, ...       gemmgrad/scores.h for one sample; logistic_loss: g may be NULL
  *   adam                both Adams, see gg_adam_factors
  *   transpose           target[c][r] = source[r][c]; transpose_add: that + beta * target[c][r] (beta 0 overwrites)
  *   copy_rows           target[r][c] = source[r][c]
@@ -183,6 +184,12 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
       (float *dx, int64_t *counted, const float *x, const int32_t *labels, int64_t rows, int64_t cols, float scale))   \
     X(double, cross_entropy_targets,                                                                                   \
       (float *dx, const float *x, const float *targets, int64_t rows, int64_t cols, float scale))                      \
+    X(void, dot_rows, (float *s, const float *h, const float *e, int64_t count, int64_t cols))                         \
+    X(void, combine_rows,                                                                                              \
+      (float *y, const float *g, const float *e, int64_t count, int64_t cols, float factor, bool accumulate))          \
+    X(void, spread_rows,                                                                                               \
+      (float *de, const float *g, const float *h, int64_t count, int64_t cols, float factor, bool accumulate))         \
+    X(double, logistic_loss, (float *g, const float *s, const int32_t *labels, int64_t n, float scale))                \
     X(void, sgd, (float *w, const float *g, int64_t n, float lr, float weight_decay, float grad_scale))                \
     X(void, momentum,                                                                                                  \
       (float *w, float *v, const float *g, int64_t n, float lr, float momentum, float weight_decay, float grad_scale)) \

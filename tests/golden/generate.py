@@ -209,6 +209,50 @@ def variational_dropout(c):
     return x * torch.tensor(dropout_mask(BATCH * IN, 0.375, 0), dtype=torch.float64).reshape(BATCH, IN)
 
 
+WORDS = 3  # vectors in a set, as in tests/registry/registry_words.c
+
+
+class WordVectors:
+    """Parts of the cases of word vectors."""
+
+    @staticmethod
+    def marks(c, name):
+        marks = c.random.integers(0, 2, (BATCH, WORDS)).astype(np.int32)
+        marks[0, :2] = (1, -1)
+        c.tensors[f"{c.name}.{name}"] = marks
+        return torch.tensor(marks)
+
+    @staticmethod
+    def words(c, name, shape):
+        words = c.random.integers(0, VOCABULARY, shape).astype(np.int32)
+        c.tensors[f"{c.name}.{name}"] = words
+        return c.embedding(torch.tensor(words, dtype=torch.int64), IN)[0]
+
+    @staticmethod
+    def loss(h, e, marks):
+        scores = (e @ h.unsqueeze(-1)).squeeze(-1)
+        each = F.binary_cross_entropy_with_logits(scores, marks.clamp(min=0).double(), reduction="none")
+        return (each * (marks >= 0)).sum() / (marks == 1).sum()
+
+
+def mean_rows(c):
+    x = c.input("x", shape=(BATCH, WORDS, IN))
+    return x.mean(1) * x.mean(1) * c.input("second", shape=(BATCH, IN))
+
+
+def negative_sampling(c):
+    h, e = c.input("x", shape=(BATCH, IN)), c.input("second", shape=(BATCH, WORDS, IN))
+    return WordVectors.loss(h, e, WordVectors.marks(c, "marks"))
+
+
+def skip_gram(c):
+    x = c.input("x", shape=(BATCH, IN))
+    h, e = WordVectors.words(c, "words", (BATCH,)) * x, WordVectors.words(c, "neighbours", (BATCH, WORDS))
+    first = WordVectors.loss(h, e, WordVectors.marks(c, "marks"))
+    other = WordVectors.loss(c.affine(h, IN, torch.tanh), e, WordVectors.marks(c, "others"))
+    return (first + other).reshape(1)
+
+
 def max_pool(x, kernel, stride, padding=(0, 0, 0, 0)):
     """padding: left, right, top, bottom, as F.pad takes it."""
     return F.max_pool2d(F.pad(x, padding, value=-math.inf), kernel, stride)
@@ -291,6 +335,8 @@ def cases():
         yield network.__name__, network
     yield from golden_recurrent.recurrent_cases()
     yield from golden_attention.attentions()
+    for network in mean_rows, negative_sampling, skip_gram:
+        yield network.__name__, network
     yield from convolutions()
 
 

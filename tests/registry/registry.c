@@ -353,6 +353,9 @@ const registry_entry registry[] = {
     {SEQUENCE(lstm_stack)},
     {SEQUENCE(gru_stack)},
     {SEQUENCE(encoder_decoder)},
+    {SEQUENCE(mean_rows)},
+    {SEQUENCE(negative_sampling)},
+    {SEQUENCE(skip_gram)},
 
     {SEQUENCE(layer_normalization)},
     {SEQUENCE(rms_normalization)},

@@ -126,6 +126,11 @@ int registry_score_monotonic(twin *t, const registry_sizes *sizes);
 int registry_score_predictive(twin *t, const registry_sizes *sizes);
 int registry_score_predictive_additive(twin *t, const registry_sizes *sizes);
 
+/* The networks of word vectors: registry_words.c. */
+int registry_mean_rows(twin *t, const registry_sizes *sizes);
+int registry_negative_sampling(twin *t, const registry_sizes *sizes);
+int registry_skip_gram(twin *t, const registry_sizes *sizes);
+
 /* Steps of a sequence for these sizes. */
 int64_t registry_time(const registry_sizes *sizes);
 

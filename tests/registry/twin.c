@@ -83,7 +83,8 @@ int twin_input(twin *t, const char *name, int rank, const int64_t *dims, twin_co
 static bool gives_loss(const reference_layer *layer)
 {
     return layer == &reference_softmax_with_loss || layer == &reference_cross_entropy_error
-           || layer == &reference_mean_squared_error || layer == &reference_projected_loss;
+           || layer == &reference_mean_squared_error || layer == &reference_projected_loss
+           || layer == &reference_negative_sampling_loss;
 }
 
 /* Of a pooling layer: whole images, or windows. */
@@ -158,6 +159,8 @@ static void shape_output(twin_value *v, const twin_value *x, const twin_value *s
             v->dims[1] *= v->dims[--v->rank];
     else if (v->layer == &reference_sum && v->rank > 1)
         v->rank--;
+    else if (v->layer == &reference_mean_rows)
+        v->dims[v->rank - 2] = v->dims[v->rank - 1];
     else if (v->layer == &reference_sum || gives_loss(v->layer))
         v->dims[0] = v->rank = 1;
     else if (v->layer == &reference_conv_layer)
@@ -170,6 +173,8 @@ static void shape_output(twin_value *v, const twin_value *x, const twin_value *s
         v->dims[v->rank - 1] += second->dims[v->rank - 1];
     else if (is_step(v) || v->layer == &reference_repeat_time)
         shape_time(v, x);
+    if (v->layer == &reference_mean_rows)
+        v->rank--;
     if (v->layer == &reference_recurrent)
         v->dims[v->rank - 1] = v->recurrence.directions * v->recurrence.hidden;
 }

@@ -19,6 +19,7 @@
 #include "reference_images.h"
 #include "reference_sequence.h"
 #include "reference_transformer.h"
+#include "reference_words.h"
 
 enum { TWIN_VALUES = 96, TWIN_PARAMETERS = 64 };
 

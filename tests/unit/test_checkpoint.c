@@ -190,11 +190,12 @@ START_TEST(tensors_of_a_checkpoint)
         "trainer.loss",
     };
     static const char *const metadata[][2] = {
-        {"gemmgrad", "checkpoint 1"},
+        {"gemmgrad", "checkpoint 2"},
         {"task", "spiral"},
         {"optimizer", "adam"},
         {"epoch", "2"},
         {"step", "3"},
+        {"epoch_samples", "48"},
         {"model_step", "17"},
         {"seed", "5"},
         {"optimizer_steps", "17"},
@@ -221,8 +222,8 @@ START_TEST(tensors_of_a_checkpoint)
     ck_assert(tensor.dtype == GG_F32 && tensor.rank == 2 && tensor.shape[0] == 2 && tensor.shape[1] == 7);
     ck_assert_mem_eq(tensor.data, gg_model_parameters(c.model), 14 * sizeof(float));
     ck_assert_int_eq(gg_safetensors_find(file, "trainer.history", &tensor), GG_OK);
-    ck_assert(tensor.dtype == GG_F64 && tensor.rank == 2 && tensor.shape[0] == 2 && tensor.shape[1] == 2);
-    ck_assert_mem_eq(tensor.data, gg_trainer_history(c.trainer, NULL), 4 * sizeof(double));
+    ck_assert(tensor.dtype == GG_F64 && tensor.rank == 2 && tensor.shape[0] == 2 && tensor.shape[1] == 3);
+    ck_assert_mem_eq(tensor.data, gg_trainer_history(c.trainer, NULL), 6 * sizeof(double));
     gg_safetensors_free(file);
     case_free(&c);
 }
@@ -285,7 +286,7 @@ END_TEST
 START_TEST(files_that_are_no_checkpoint)
 {
     trainer_case c = case_make(&(trainer_setup){0});
-    const gg_metadata old = {"gemmgrad", "checkpoint 0"}, bare = {"gemmgrad", "checkpoint 1"};
+    const gg_metadata old = {"gemmgrad", "checkpoint 0"}, bare = {"gemmgrad", "checkpoint 2"};
     case_steps(&c, 10);
     expect_refused(&c, "none", task, GG_ERR_IO, strerror(ENOENT));
     expect_refused(&c, ".", task, GG_ERR_IO, strerror(EISDIR));
@@ -296,7 +297,7 @@ START_TEST(files_that_are_no_checkpoint)
     ck_assert_int_eq(gg_safetensors_write(scratch_path("a"), NULL, 0, NULL, 0), GG_OK);
     expect_refused(&c, "a", task, GG_ERR_FORMAT, "is no checkpoint of gemmgrad");
     ck_assert_int_eq(gg_safetensors_write(scratch_path("a"), NULL, 0, &old, 1), GG_OK);
-    expect_refused(&c, "a", task, GG_ERR_FORMAT, "this version reads 'checkpoint 1'");
+    expect_refused(&c, "a", task, GG_ERR_FORMAT, "this version reads 'checkpoint 2'");
     ck_assert_int_eq(gg_safetensors_write(scratch_path("a"), NULL, 0, &bare, 1), GG_OK);
     expect_refused(&c, "a", task, GG_ERR_FORMAT, "does not name its task");
     case_free(&c);
@@ -307,10 +308,10 @@ END_TEST
  * out or cut to rank 1. */
 static void write_changed(const char *key, const char *value, const char *left_out, const char *flattened)
 {
-    static const char *const keys[] = {"gemmgrad",        "task",     "optimizer",  "epoch", "step",
-                                       "optimizer_steps", "seed",     "model_step", "batch", "train_samples",
-                                       "test_samples",    "features", "model_seed"};
-    enum { KEYS = 13, MOST = 32 };
+    static const char *const keys[] = {"gemmgrad",        "task",     "optimizer",  "epoch",        "step",
+                                       "optimizer_steps", "seed",     "model_step", "batch",        "train_samples",
+                                       "test_samples",    "features", "model_seed", "epoch_samples"};
+    enum { KEYS = 14, MOST = 32 };
     gg_metadata metadata[KEYS];
     gg_tensor tensors[MOST];
     gg_safetensors *file = NULL;
@@ -335,8 +336,10 @@ static void write_changed(const char *key, const char *value, const char *left_o
 
 START_TEST(lying_numbers)
 {
-    static const char *const numbers[] = {"epoch", "step",       "optimizer_steps", "model_step",   "seed",
-                                          "batch", "model_seed", "train_samples",   "test_samples", "features"};
+    static const char *const numbers[] = {"epoch",         "step",         "epoch_samples", "optimizer_steps",
+                                          "model_step",    "seed",         "model_seed",    "batch",
+                                          "train_samples", "test_samples", "features"};
+    enum { COUNTERS = 5, PARSED = 7 }; /* the first tell the state, the next must agree as numbers, the last as texts */
     static const char *const bad[] = {
         "", "x", "-1", "+1", " 1", "1 ", "01", "1.0", "18446744073709551616", "99999999999999999999999"};
     trainer_case c = case_make(&(trainer_setup){.optimizer = {.kind = GG_RMSPROP}});
@@ -345,13 +348,13 @@ START_TEST(lying_numbers)
     for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
         for (size_t j = 0; j < sizeof bad / sizeof *bad; j++) {
             write_changed(numbers[i], bad[j], NULL, NULL);
-            expect_refused(&c, "b", task, GG_ERR_FORMAT, numbers[i]);
+            expect_refused(&c, "b", task, i < PARSED ? GG_ERR_FORMAT : GG_ERR_SHAPE, numbers[i]);
         }
         write_changed(numbers[i], NULL, NULL, NULL);
         expect_refused(&c, "b", task, GG_ERR_FORMAT, "is missing");
         write_changed(numbers[i], "18446744073709551615", NULL,
                       NULL); /* fits, and is neither a count nor this trainer's */
-        expect_refused(&c, "b", task, i < 4 ? GG_ERR_FORMAT : GG_ERR_SHAPE, numbers[i]);
+        expect_refused(&c, "b", task, i < COUNTERS ? GG_ERR_FORMAT : GG_ERR_SHAPE, numbers[i]);
     }
     write_changed("epoch", "3", NULL, NULL); /* the history has 2 */
     expect_refused(&c, "b", task, GG_ERR_FORMAT, "trainer.history");

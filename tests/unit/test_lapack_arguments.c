@@ -84,6 +84,11 @@ static gg_status run_eigen(const arguments *t)
     return gg_symmetric_eigen(t->out3, t->out1, t->ld1, t->a, t->lda, t->n, t->space, t->bytes);
 }
 
+static gg_status run_eigenvalues(const arguments *t)
+{
+    return gg_eigenvalues(t->out3, t->out2, t->a, t->lda, t->n, t->space, t->bytes);
+}
+
 static gg_status run_svd(const arguments *t)
 {
     return gg_svd(t->out1, t->ld1, t->out3, t->out2, t->ld2, t->a, t->lda, t->m, t->n, t->space, t->bytes);
@@ -106,6 +111,7 @@ static const call_case calls[] = {
      false},
     {"gg_ridge", GG_LAPACK_RIDGE, run_ridge, "x", NULL, NULL, false, false, true, false},
     {"gg_symmetric_eigen", GG_LAPACK_SYMMETRIC_EIGEN, run_eigen, "vectors", NULL, "values", true, true, false, true},
+    {"gg_eigenvalues", GG_LAPACK_EIGENVALUES, run_eigenvalues, NULL, NULL, "real", true, false, false, false},
     {"gg_svd", GG_LAPACK_SVD, run_svd, "u", "vt", "s", false, false, false, false},
     {"gg_singular_values", GG_LAPACK_SINGULAR_VALUES, run_singular_values, NULL, NULL, "s", false, false, false, false},
 };
@@ -325,7 +331,7 @@ START_TEST(query_is_checked)
     static const char name[] = "gg_lapack_workspace";
     support_assert_fails(gg_lapack_workspace(NULL, GG_LAPACK_SVD, 1, 1, 0), GG_ERR_ARGUMENT, name, "bytes is NULL");
     support_assert_fails(gg_lapack_workspace(&bytes, GG_LAPACK_CALL_COUNT, 1, 1, 0), GG_ERR_ARGUMENT, name,
-                         "call is 12");
+                         "call is 13");
     support_assert_fails(gg_lapack_workspace(&bytes, (gg_lapack_call)-1, 1, 1, 0), GG_ERR_ARGUMENT, name, "call is -1");
     support_assert_fails(gg_lapack_workspace(&bytes, GG_LAPACK_LU_SOLVE, 2, 3, 0), GG_ERR_SHAPE, name,
                          "GG_LAPACK_LU_SOLVE is for square matrices, m is 2 and n is 3");

@@ -234,6 +234,64 @@ START_TEST(eigenvectors_are_right)
 }
 END_TEST
 
+/* H B H with a reflection H = I - 2 v v^T / v^T v and pairs r (cos, -sin; sin, cos) on the diagonal of B has the
+ * eigenvalues r e^(+-i phi); it is normal, so that rounding moves them by no more than itself. A last odd one is real.
+ */
+static double *matrix_with_eigenvalues(double *real, double *imaginary, int64_t n)
+{
+    double *b = support_doubles(n * n), *a = support_doubles(n * n), *v = support_doubles(n), square = 0.0;
+    for (int64_t i = 0; i < n; i++) {
+        v[i] = 1.0 + (double)(i % 3);
+        square += v[i] * v[i];
+        for (int64_t j = 0; j < n; j++)
+            b[i * n + j] = 0.0;
+    }
+    for (int64_t i = 0; i < n; i += 2) {
+        const double radius = 1.0 / (double)(i + 1), angle = 0.3 + (double)i;
+        const bool pair = i + 1 < n;
+        real[i] = b[i * n + i] = pair ? radius * cos(angle) : radius;
+        imaginary[i] = pair ? radius * sin(angle) : 0.0;
+        if (pair) {
+            real[i + 1] = b[(i + 1) * n + i + 1] = real[i];
+            imaginary[i + 1] = b[(i + 1) * n + i] = -imaginary[i];
+            b[i * n + i + 1] = imaginary[i];
+        }
+    }
+    for (int side = 0; side < 2; side++) { /* a = H b, and then its transpose takes b's place */
+        for (int64_t j = 0; j < n; j++) {
+            double dot = 0.0;
+            for (int64_t i = 0; i < n; i++)
+                dot += v[i] * b[i * n + j];
+            for (int64_t i = 0; i < n; i++)
+                a[i * n + j] = b[i * n + j] - 2.0 * v[i] * dot / square;
+        }
+        reference_transpose(b, a, n, n);
+    }
+    return b;
+}
+
+START_TEST(eigenvalues_are_right)
+{
+    const int64_t n = lapack_sizes[_i];
+    double *true_real = support_doubles(n), *true_imaginary = support_doubles(n);
+    const double *wide = matrix_with_eigenvalues(true_real, true_imaginary, n);
+    grid a = grid_from(wide, n, n, GAP);
+    float *real = support_floats(n), *imaginary = support_floats(n);
+    int64_t bytes = 0;
+    void *space = lapack_space(&bytes, GG_LAPACK_EIGENVALUES, n, n, 0);
+    ck_assert_int_eq(gg_eigenvalues(real, imaginary, a.data, a.ld, n, space, bytes), GG_OK);
+    const double allowed = LAPACK_THRESHOLD * 0x1p-24 * reference_norm(wide, n, n);
+    for (int64_t i = 0; i < n; i++) {
+        double nearest = INFINITY;
+        for (int64_t j = 0; j < n; j++)
+            nearest = fmin(nearest, hypot((double)real[j] - true_real[i], (double)imaginary[j] - true_imaginary[i]));
+        ck_assert_msg(nearest <= allowed, "n = %lld: %g + %g i is off by %g", (long long)n, true_real[i],
+                      true_imaginary[i], nearest);
+        ck_assert(imaginary[i] <= 0.0f || (i + 1 < n && imaginary[i + 1] == -imaginary[i]));
+    }
+}
+END_TEST
+
 /* ---- singular values ---- */
 
 static void check_svd(int64_t m, int64_t n)
@@ -296,6 +354,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, least_squares_refuse_deficient);
     tcase_add_test(tests, least_squares_svd_of_deficient);
     tcase_add_loop_test(tests, eigenvectors_are_right, 0, LAPACK_SIZES);
+    tcase_add_loop_test(tests, eigenvalues_are_right, 0, LAPACK_SIZES);
     tcase_add_loop_test(tests, svd_factors, 0, LAPACK_SIZES);
     tcase_add_test(tests, svd_of_deficient_in_place);
 }

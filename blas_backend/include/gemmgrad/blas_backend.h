@@ -17,6 +17,7 @@
 #include <gemmgrad/positions.h>
 #include <gemmgrad/recurrent.h>
 #include <gemmgrad/rows.h>
+#include <gemmgrad/scores.h>
 #include <gemmgrad/softmax.h>
 #include <gemmgrad/status.h>
 #include <gemmgrad/update.h>

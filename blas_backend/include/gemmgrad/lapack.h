@@ -45,6 +45,7 @@ typedef enum gg_lapack_call {
     GG_LAPACK_LEAST_SQUARES_SVD,
     GG_LAPACK_RIDGE,
     GG_LAPACK_SYMMETRIC_EIGEN,
+    GG_LAPACK_EIGENVALUES,
     GG_LAPACK_SVD,
     GG_LAPACK_SINGULAR_VALUES,
     GG_LAPACK_CALL_COUNT
@@ -116,6 +117,11 @@ GG_API gg_status gg_ridge(float *x, int64_t ldx, const float *a, int64_t lda, co
  * order; column j of vectors (n x n, orthonormal) belongs to values[j]. vectors may be NULL: values alone. */
 GG_API gg_status gg_symmetric_eigen(float *values, float *vectors, int64_t ldv, const float *a, int64_t lda, int64_t n,
                                     void *workspace, int64_t bytes);
+
+/* The eigenvalues of any n x n matrix (sgeev): n real and imaginary parts, in no order but for conjugate pairs, which
+ * stand side by side with the positive imaginary part first. The largest magnitude is the spectral radius. */
+GG_API gg_status gg_eigenvalues(float *real, float *imaginary, const float *a, int64_t lda, int64_t n, void *workspace,
+                                int64_t bytes);
 
 /* A = U diag(s) V^T, the thin form: U m x k, s of k numbers in descending order, V^T k x n, k = min(m, n) (sgesdd). */
 GG_API gg_status gg_svd(float *u, int64_t ldu, float *s, float *vt, int64_t ldvt, const float *a, int64_t lda,

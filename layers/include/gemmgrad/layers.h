@@ -8,11 +8,16 @@
 #include <gemmgrad/layer.h>
 #include <gemmgrad/model.h>
 #include <gemmgrad/optimizer.h>
+#include <gemmgrad/pairs.h>
 #include <gemmgrad/random.h>
 #include <gemmgrad/safetensors.h>
 #include <gemmgrad/sequence.h>
+#include <gemmgrad/source.h>
 #include <gemmgrad/spiral.h>
+#include <gemmgrad/tales.h>
+#include <gemmgrad/text.h>
 #include <gemmgrad/trainer.h>
 #include <gemmgrad/transformer.h>
+#include <gemmgrad/words.h>
 
 #endif

@@ -135,6 +135,12 @@ GG_API int gg_model_parameter_count(const gg_model *model);
 /* Parameter i in the order of creation; errors: GG_ERR_ARGUMENT. */
 GG_API gg_status gg_model_parameter(const gg_model *model, int i, gg_parameter *out);
 
+/* All parameters from a file that holds a tensor of that name, shape and type float32 for each, as a checkpoint does;
+ * other tensors are passed over. Errors, parameters untouched: GG_ERR_ARGUMENT, GG_ERR_STATE (not planned),
+ * GG_ERR_FORMAT (a tensor is missing), GG_ERR_SHAPE. */
+struct gg_safetensors;
+GG_API gg_status gg_model_load(gg_model *model, const struct gg_safetensors *file);
+
 /* ---- states ---- */
 
 /* What layers carry from step to step beside their parameters, as the running statistics of batch normalisation or the
