@@ -370,6 +370,8 @@ const registry_entry registry[] = {
     {SEQUENCE(projected_loss)},
     {SEQUENCE(projected_loss_twice)},
     {SEQUENCE(projected_loss_tied)},
+    {SEQUENCE(transformer_block)},
+    {SEQUENCE(transformer_block_post)},
     {SEQUENCE(multi_head)},
     {SEQUENCE(multi_head_cross)},
     {SEQUENCE(attention_groups)},

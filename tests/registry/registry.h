@@ -91,6 +91,8 @@ int registry_rotary_positions_second(twin *t, const registry_sizes *sizes);
 int registry_projected_loss(twin *t, const registry_sizes *sizes);
 int registry_projected_loss_twice(twin *t, const registry_sizes *sizes);
 int registry_projected_loss_tied(twin *t, const registry_sizes *sizes);
+int registry_transformer_block(twin *t, const registry_sizes *sizes);
+int registry_transformer_block_post(twin *t, const registry_sizes *sizes);
 
 /* registry_recurrent.c. */
 int registry_rnn(twin *t, const registry_sizes *sizes);

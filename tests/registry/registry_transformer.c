@@ -3,6 +3,8 @@
 #define SUPPORT_NO_MAIN
 #include "registry.h"
 
+#include <math.h>
+
 #include <gemmgrad/sequence.h>
 #include <gemmgrad/transformer.h>
 
@@ -180,4 +182,106 @@ int registry_projected_loss_tied(twin *t, const registry_sizes *s)
                                                .shares = words});
     const int target = twin_input(t, "scores", 3, (int64_t[]){GG_TIME, GG_BATCH, VOCABULARY}, TWIN_UNIFORM, -1.0, 1.0);
     return twin_pair(t, &reference_multiply, loss, twin_pair(t, &reference_mean_squared_error, scores, target));
+}
+
+/* ---- blocks, whose values are numbered in the order of building ---- */
+
+enum { BLOCK_WIDTH = 4, BLOCK_HEADS = 2, HEAD_WIDTH = BLOCK_WIDTH / BLOCK_HEADS };
+
+/* A value of a block: the one `*back` before its last, of which there is one less then. */
+static int add_next(twin *t, gg_value last, int *back, int x, twin_value how)
+{
+    const int v = add_unary(t, x, (gg_value){last.id - *back}, how);
+    (*back)--;
+    return v;
+}
+
+static int add_next_affine(twin *t, gg_value last, int *back, int x, int64_t out, gg_activation f)
+{
+    return add_next(t, last, back, x, (twin_value){.layer = &reference_affine, .out = out, .activation = f});
+}
+
+static int add_next_sum(twin *t, gg_value last, int *back, int a, int b)
+{
+    const twin_value how = {.layer = &reference_add, .inputs = {a, b}, .input_count = 2};
+    const int v = twin_layer(t, (gg_value){last.id - *back}, how);
+    (*back)--;
+    return v;
+}
+
+static reference_attend heads_of(int64_t keys, bool causal, bool fused)
+{
+    return (reference_attend){.queries = GG_TIME,
+                              .keys = keys,
+                              .heads = BLOCK_HEADS,
+                              .kv_heads = 1,
+                              .width = HEAD_WIDTH,
+                              .fused = fused,
+                              .causal = causal,
+                              .scale = 1.0 / sqrt((double)HEAD_WIDTH)};
+}
+
+/* Norm before, with attention to a memory: a decoder's block, gradients into both sides. */
+int registry_transformer_block(twin *t, const registry_sizes *s)
+{
+    const twin_value norm = {.layer = &reference_layer_normalization};
+    const int x = twin_affine(t, steps_first(t, "x", s->in), BLOCK_WIDTH, GG_IDENTITY, 0.0f);
+    const int memory =
+        twin_input(t, "memory", 3, (int64_t[]){GG_TIME_2, GG_BATCH, BLOCK_WIDTH}, TWIN_UNIFORM, -2.0, 2.0);
+    const gg_transformer_options o = {
+        .heads = BLOCK_HEADS, .kv_heads = 1, .hidden = s->out, .causal = true, .memory = &t->values[memory].value};
+    const gg_value last = gg_transformer_block(t->model, t->values[x].value, &o);
+    int back = 15;
+    int v = add_next(t, last, &back, x, norm);
+    v = add_next_affine(t, last, &back, v, (BLOCK_HEADS + 2) * HEAD_WIDTH, GG_IDENTITY);
+    v = add_next(t, last, &back, v,
+                 (twin_value){.layer = &reference_attention_heads, .attend = heads_of(GG_TIME, true, true)});
+    v = add_next_affine(t, last, &back, v, BLOCK_WIDTH, GG_IDENTITY);
+    const int first = add_next_sum(t, last, &back, x, v);
+    v = add_next(t, last, &back, first, norm);
+    twin_value heads = {.layer = &reference_attention_heads, .attend = heads_of(GG_TIME_2, false, false)};
+    heads.input_count = 3;
+    heads.inputs[0] = add_next_affine(t, last, &back, v, BLOCK_WIDTH, GG_IDENTITY);
+    heads.inputs[1] = add_next_affine(t, last, &back, memory, HEAD_WIDTH, GG_IDENTITY);
+    heads.inputs[2] = add_next_affine(t, last, &back, memory, HEAD_WIDTH, GG_IDENTITY);
+    v = twin_layer(t, (gg_value){last.id - back--}, heads);
+    v = add_next_affine(t, last, &back, v, BLOCK_WIDTH, GG_IDENTITY);
+    const int second = add_next_sum(t, last, &back, first, v);
+    v = add_next(t, last, &back, second, norm);
+    v = add_next_affine(t, last, &back, v, s->out, GG_GELU);
+    v = add_next_affine(t, last, &back, v, BLOCK_WIDTH, GG_IDENTITY);
+    return add_next_sum(t, last, &back, second, v);
+}
+
+/* Norm behind, rotary positions, dropout. */
+int registry_transformer_block_post(twin *t, const registry_sizes *s)
+{
+    const twin_value norm = {.layer = &reference_layer_normalization};
+    const twin_value drop = {.layer = &reference_dropout, .ratio = 0.25f};
+    const int x = twin_affine(t, steps_first(t, "x", s->in), BLOCK_WIDTH, GG_IDENTITY, 0.0f);
+    const gg_transformer_options o = {.heads = BLOCK_HEADS,
+                                      .kv_heads = 1,
+                                      .hidden = s->out,
+                                      .activation = GG_TANH,
+                                      .post_norm = true,
+                                      .rotary = true,
+                                      .dropout = 0.25f};
+    const gg_value last = gg_transformer_block(t->model, t->values[x].value, &o);
+    int back = 12;
+    int v = add_next_affine(t, last, &back, x, (BLOCK_HEADS + 2) * HEAD_WIDTH, GG_IDENTITY);
+    v = add_next(
+        t, last, &back, v,
+        (twin_value){.layer = &reference_rotary_positions, .heads = BLOCK_HEADS + 1, .head_width = HEAD_WIDTH});
+    v = add_next(t, last, &back, v,
+                 (twin_value){.layer = &reference_attention_heads, .attend = heads_of(GG_TIME, false, true)});
+    v = add_next_affine(t, last, &back, v, BLOCK_WIDTH, GG_IDENTITY);
+    v = add_next(t, last, &back, v, drop);
+    v = add_next_sum(t, last, &back, x, v);
+    const int first = add_next(t, last, &back, v, norm);
+    v = add_next_affine(t, last, &back, first, s->out, GG_TANH);
+    v = add_next(t, last, &back, v, drop);
+    v = add_next_affine(t, last, &back, v, BLOCK_WIDTH, GG_IDENTITY);
+    v = add_next(t, last, &back, v, drop);
+    v = add_next_sum(t, last, &back, first, v);
+    return add_next(t, last, &back, v, norm);
 }

@@ -172,6 +172,44 @@ START_TEST(positions_go_on)
 }
 END_TEST
 
+/* ---- a block step by step ---- */
+
+/* All steps at once, one after the other, and the first half before the others: the same numbers. */
+START_TEST(blocks_go_on)
+{
+    enum { ROW = SAMPLES * WIDTH };
+    const gg_transformer_options o = {.heads = 2,
+                                      .kv_heads = _i % 2 + 1,
+                                      .causal = true,
+                                      .cache = true,
+                                      .rotary = _i >= 2,
+                                      .dropout = 0.5f,
+                                      .swiglu = true,
+                                      .rms = true};
+    const float *x = support_uniform(STEPS * ROW, -1.0, 1.0, 1);
+    gg_model *model;
+    must(gg_model_new(&model, 1));
+    const gg_value input = gg_input(model, "x", 3, (int64_t[]){GG_TIME, GG_BATCH, WIDTH});
+    const gg_value y = gg_transformer_block(model, gg_transformer_block(model, input, &o), &o);
+    must(gg_model_set_largest(model, GG_TIME, STEPS));
+    must(gg_model_plan(model, GG_NO_VALUE, SAMPLES));
+    must(gg_model_bind(model, input, x));
+    must(gg_model_forward(model, y, GG_INFER));
+    const float *whole = support_copy(gg_model_data(model, y), STEPS * ROW);
+    for (int steps = 1; steps <= STEPS / 2; steps++) {
+        must(gg_model_reset_states(model));
+        must(gg_model_set_extent(model, GG_TIME, steps));
+        for (int t = 0; t + steps <= STEPS; t += steps) {
+            must(gg_model_bind(model, input, x + t * ROW));
+            must(gg_model_forward(model, y, GG_CONTINUE));
+            for (int i = 0; i < steps * ROW; i++)
+                ck_assert_float_eq_tol(gg_model_data(model, y)[i], whole[t * ROW + i], 4e-6f);
+        }
+    }
+    gg_model_free(model);
+}
+END_TEST
+
 /* ---- building ---- */
 
 START_TEST(parts_are_named)
@@ -233,6 +271,13 @@ START_TEST(wrong_arguments)
     FAILS(gg_rotary_positions(m, x, 2, 3, NULL), GG_ERR_SHAPE, "2 heads of 3 features");
     FAILS(gg_rotary_positions(m, x, 4, 2, NULL), GG_ERR_SHAPE, "x has 6");
     FAILS(gg_rotary_positions(m, x, 1, 2, &(gg_position_options){.base = -1.0f}), GG_ERR_ARGUMENT, "base is -1");
+#define BLOCK(...) gg_transformer_block(m, x, &(gg_transformer_options){__VA_ARGS__})
+    FAILS(BLOCK(.heads = -1), GG_ERR_ARGUMENT, "heads is -1");
+    FAILS(BLOCK(.heads = 4), GG_ERR_SHAPE, "4 heads of 6 features");
+    FAILS(BLOCK(.heads = 2, .rotary = true), GG_ERR_SHAPE, "4 heads of 3 features");
+    FAILS(BLOCK(.heads = 3, .kv_heads = 2), GG_ERR_ARGUMENT, "kv_heads is 2");
+    FAILS(BLOCK(.cache = true), GG_ERR_ARGUMENT, "a cache is for causal attention");
+    FAILS(BLOCK(.epsilon = 2.0f), GG_ERR_ARGUMENT, "epsilon is 2");
     FAILS(LOSS(x, 0, t, 0), GG_ERR_ARGUMENT, "vocabulary is 0");
     FAILS(LOSS(x, 9, t, .chunk_rows = -1), GG_ERR_ARGUMENT, "chunk_rows is -1");
     FAILS(LOSS(x, 9, x, 0), GG_ERR_ARGUMENT, "t are floats");
@@ -249,6 +294,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, scores_never_exist_whole);
     tcase_add_test(tests, wrong_labels_change_nothing);
     tcase_add_loop_test(tests, positions_go_on, 0, 3);
+    tcase_add_loop_test(tests, blocks_go_on, 0, 4);
     tcase_add_test(tests, parts_are_named);
     tcase_add_test(tests, wrong_arguments);
 }
