@@ -128,29 +128,31 @@ def projected_loss_tied(c):
 
 
 def attend(q, k, v, causal):
-    """Two heads of two features, one of keys and values, steps first."""
-    q, k, v = (value.reshape(value.shape[0], BATCH, -1, 2).permute(1, 2, 0, 3) for value in (q, k, v))
-    heads = F.scaled_dot_product_attention(q, k, v, is_causal=causal, enable_gqa=True)
-    return heads.permute(2, 0, 1, 3).flatten(2)
+    """Two heads of four features, one of keys and values, steps first."""
+    q, k, v = (value.reshape(value.shape[0], BATCH, -1, 4).permute(1, 2, 0, 3) for value in (q, k, v))
+    scores = q @ k.transpose(2, 3) / 2.0
+    if causal:
+        scores = scores.masked_fill(torch.ones(scores.shape[2:], dtype=torch.bool).triu(1), -1e300)
+    return (torch.softmax(scores, -1) @ v).permute(2, 0, 1, 3).flatten(2)
 
 
 def transformer_block(c):
-    x, memory = c.affine(c.input("x", shape=SEQUENCE), 4), c.input("memory", shape=(TIME + 2, BATCH, 4))
-    qkv = c.affine(row_norm(c, x), 8)
-    x = x + c.affine(attend(*qkv.split((4, 2, 2), -1), True), 4)
-    q, k, v = c.affine(row_norm(c, x), 4), c.affine(memory, 2), c.affine(memory, 2)
-    x = x + c.affine(attend(q, k, v, False), 4)
-    return x + c.affine(c.affine(row_norm(c, x), OUT, F.gelu), 4)
+    x, memory = c.affine(c.input("x", shape=SEQUENCE), 8), c.input("memory", shape=(TIME + 2, BATCH, 8))
+    qkv = c.affine(row_norm(c, x), 16)
+    x = x + c.affine(attend(*qkv.split((8, 4, 4), -1), True), 8)
+    q, k, v = c.affine(row_norm(c, x), 8), c.affine(memory, 4), c.affine(memory, 4)
+    x = x + c.affine(attend(q, k, v, False), 8)
+    return x + c.affine(c.affine(row_norm(c, x), OUT, F.gelu), 8)
 
 
 def transformer_block_post(c):
     def dropped(y, node):
         return y * c.mask(y, 0.25, node)
 
-    x = c.affine(c.input("x", shape=SEQUENCE), 4)
-    qkv = rotary_of(c.affine(x, 8), 3, 2, 0)
-    x = row_norm(c, x + dropped(c.affine(attend(*qkv.split((4, 2, 2), -1), False), 4), 5))
-    return row_norm(c, x + dropped(c.affine(dropped(c.affine(x, OUT, torch.tanh), 9), 4), 11))
+    x = c.affine(c.input("x", shape=SEQUENCE), 8)
+    qkv = rotary_of(c.affine(x, 16), 3, 4, 0)
+    x = row_norm(c, x + dropped(c.affine(attend(*qkv.split((8, 4, 4), -1), False), 8), 5))
+    return row_norm(c, x + dropped(c.affine(dropped(c.affine(x, OUT, torch.tanh), 9), 8), 11))
 
 
 CASES = (layer_normalization, rms_normalization, swiglu, feed_forward, feed_forward_gated, sinusoidal_positions,

@@ -3,8 +3,6 @@
 #define SUPPORT_NO_MAIN
 #include "registry.h"
 
-#include <math.h>
-
 #include <gemmgrad/sequence.h>
 #include <gemmgrad/transformer.h>
 
@@ -186,7 +184,7 @@ int registry_projected_loss_tied(twin *t, const registry_sizes *s)
 
 /* ---- blocks, whose values are numbered in the order of building ---- */
 
-enum { BLOCK_WIDTH = 4, BLOCK_HEADS = 2, HEAD_WIDTH = BLOCK_WIDTH / BLOCK_HEADS };
+enum { BLOCK_WIDTH = 8, BLOCK_HEADS = 2, HEAD_WIDTH = BLOCK_WIDTH / BLOCK_HEADS };
 
 /* A value of a block: the one `*back` before its last, of which there is one less then. */
 static int add_next(twin *t, gg_value last, int *back, int x, twin_value how)
@@ -218,7 +216,7 @@ static reference_attend heads_of(int64_t keys, bool causal, bool fused)
                               .width = HEAD_WIDTH,
                               .fused = fused,
                               .causal = causal,
-                              .scale = 1.0 / sqrt((double)HEAD_WIDTH)};
+                              .scale = 0.5}; /* 1 / sqrt(HEAD_WIDTH) */
 }
 
 /* Norm before, with attention to a memory: a decoder's block, gradients into both sides. */
