@@ -125,6 +125,8 @@ extern const bench_kind bench_symmetric_eigen, bench_svd;                   /* b
 extern const bench_kind bench_affine;                                       /* bench_kinds_network.c */
 extern const bench_kind bench_network;                                      /* bench_kinds_network.c */
 extern const bench_kind bench_conv, bench_depthwise;                        /* bench_kinds_conv.c */
+extern const bench_kind bench_layer_norm, bench_rms_norm;                   /* bench_kinds_rows.c */
+extern const bench_kind bench_gpt;                                          /* bench_kinds_gpt.c */
 extern const bench_kind bench_convnet;                                      /* bench_kinds_convnet.c */
 
 /* Options of the products: which operands are stored transposed; how a weight is stored. */
