@@ -25,6 +25,7 @@ import sys
 import time
 
 import conv_shapes
+import gpt_step
 import kernel_cases
 import peer_server
 
@@ -335,6 +336,7 @@ CASES = {
     "training/convnet/vgg-momentum/32":
         lambda torch: convolutional_step(torch, "momentum", (3, 32, 32),
                                          (64, 64, None, 128, 128, None, 256, 256, None), (4096, 512, 10), 32),
+    gpt_step.NAME: lambda torch: gpt_step.ways(torch, LEARNING_RATE),
 } | image_cases()
 
 
