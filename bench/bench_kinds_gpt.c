@@ -13,23 +13,28 @@
 enum { LAYERS, WIDTH, HEADS, CONTEXT, BATCH }; /* size */
 enum { VOCABULARY = 65 };                      /* of tinyshakespeare */
 
-/* Each product three times: forward, dX, dW; of attention Q K^T and P V, and four in backward. */
+static gg_char_lm shape_of(const bench_case *line)
+{
+    const int64_t *size = line->size;
+    return (gg_char_lm){.cell = "gpt",
+                        .characters = VOCABULARY,
+                        .layers = size[LAYERS],
+                        .hidden = size[WIDTH],
+                        .heads = size[HEADS],
+                        .context = size[CONTEXT]};
+}
+
 static double gpt_flops(const bench_case *line)
 {
-    const double rows = (double)(line->size[CONTEXT] * line->size[BATCH]), width = (double)line->size[WIDTH];
-    const double block = 12.0 * width * width, attention = 2.0 * (double)line->size[CONTEXT] * width;
-    return 6.0 * rows * ((double)line->size[LAYERS] * (block + attention) + width * (double)VOCABULARY);
+    const gg_char_lm shape = shape_of(line);
+    return 2.0 * (double)gg_gpt_multiply_adds(&shape) * (double)(line->size[CONTEXT] * line->size[BATCH]);
 }
 
 static gg_status open_gpt(bench_work *work)
 {
     const int64_t *size = work->line->size;
-    const gg_gpt shape = {.characters = VOCABULARY,
-                          .layers = size[LAYERS],
-                          .width = size[WIDTH],
-                          .heads = size[HEADS],
-                          .context = size[CONTEXT]};
-    gg_gpt_network net;
+    const gg_char_lm shape = shape_of(work->line);
+    gg_char_lm_network net;
     gg_status status = gg_gpt_build(&net, &shape, 1);
     if (status != GG_OK)
         return status;

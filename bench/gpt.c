@@ -5,7 +5,7 @@
 
 static const float EMBEDDING_DEVIATION = 0.02f; /* GPT-2's */
 
-static gg_value add_blocks(gg_model *model, gg_value h, const gg_gpt *shape)
+static gg_value add_blocks(gg_model *model, gg_value h, const gg_char_lm *shape)
 {
     const gg_transformer_options block = {
         .heads = shape->heads, .causal = true, .cache = shape->generates, .dropout = (float)shape->dropout};
@@ -18,9 +18,9 @@ static gg_value add_blocks(gg_model *model, gg_value h, const gg_gpt *shape)
     return gg_layer_normalization(model, h, NULL);
 }
 
-gg_status gg_gpt_build(gg_gpt_network *out, const gg_gpt *shape, uint64_t seed)
+gg_status gg_gpt_build(gg_char_lm_network *out, const gg_char_lm *shape, uint64_t seed)
 {
-    gg_gpt_network net;
+    gg_char_lm_network net = {.context = shape->context};
     const gg_status status = gg_model_new(&net.model, seed);
     if (status != GG_OK)
         return status;
@@ -29,7 +29,7 @@ gg_status gg_gpt_build(gg_gpt_network *out, const gg_gpt *shape, uint64_t seed)
     const gg_position_options positions = {.stateful = shape->generates};
     net.input = gg_input_labels(net.model, "characters", 2, dims);
     net.labels = gg_input_labels(net.model, "next", 2, dims);
-    const gg_value words = gg_embedding(net.model, net.input, shape->characters, shape->width, &embedding);
+    const gg_value words = gg_embedding(net.model, net.input, shape->characters, shape->hidden, &embedding);
     gg_value h = gg_learned_positions(net.model, words, shape->context, &positions);
     if (shape->dropout > 0.0)
         h = gg_dropout(net.model, h, (float)shape->dropout);
@@ -41,8 +41,9 @@ gg_status gg_gpt_build(gg_gpt_network *out, const gg_gpt *shape, uint64_t seed)
     return GG_OK;
 }
 
-int64_t gg_gpt_multiply_adds(const gg_gpt *shape)
+int64_t gg_gpt_multiply_adds(const gg_char_lm *shape)
 {
-    const int64_t width = shape->width, block = 12 * width * width, attention = 2 * shape->context * width;
-    return 3 * (shape->layers * (block + attention) + width * shape->characters); /* Y, dW and dX */
+    const int64_t width = shape->hidden, block = 12 * width * width, scores = width * shape->characters;
+    const int64_t attention = 7 * shape->context * width; /* Q K^T, P V; again Q K^T, and a product for each gradient */
+    return 3 * (shape->layers * block + scores) + shape->layers * attention; /* Y, dW and dX */
 }
