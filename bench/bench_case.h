@@ -127,6 +127,8 @@ extern const bench_kind bench_network;                                      /* b
 extern const bench_kind bench_conv, bench_depthwise;                        /* bench_kinds_conv.c */
 extern const bench_kind bench_layer_norm, bench_rms_norm;                   /* bench_kinds_rows.c */
 extern const bench_kind bench_gpt;                                          /* bench_kinds_gpt.c */
+extern const bench_kind bench_recurrent;                                    /* bench_kinds_recurrent.c */
+extern const bench_kind bench_attention;                                    /* bench_kinds_attention.c */
 extern const bench_kind bench_convnet;                                      /* bench_kinds_convnet.c */
 
 /* Options of the products: which operands are stored transposed; how a weight is stored. */
@@ -139,6 +141,9 @@ enum { BENCH_NORM_FORWARD, BENCH_NORM_BACKWARD, BENCH_NORM_FORWARD_RELU, BENCH_N
 
 /* Options of the convolutions: a pass; all three; a first layer, whose input wants no gradient. */
 enum { BENCH_CONV_FORWARD, BENCH_CONV_DX, BENCH_CONV_DW, BENCH_CONV_BOTH, BENCH_CONV_FIRST };
+
+/* Options of bench_attention. */
+enum { BENCH_PROJECTED, BENCH_CORE };
 
 /* Options of bench_network: the activation of the hidden layers and the optimiser. */
 enum { BENCH_RELU_SGD, BENCH_RELU_ADAM, BENCH_SIGMOID_SGD };

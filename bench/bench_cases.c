@@ -36,6 +36,13 @@
     DEPTHWISE_PASS(FORWARD, 16, __VA_ARGS__), DEPTHWISE_PASS(DX, 16, __VA_ARGS__), \
         DEPTHWISE_PASS(DW, 16, __VA_ARGS__), DEPTHWISE_PASS(BOTH, 16, __VA_ARGS__)
 #define GPT(...) {"training", "training steps", &bench_gpt, 0, {__VA_ARGS__}}
+#define RECURRENT(cell, ...) \
+    {"layers", "recurrent, forward and backward", &bench_recurrent, GG_CELL_##cell, {__VA_ARGS__}}
+#define LSTM_SIZES(hidden) \
+    RECURRENT(LSTM, 32, 1, hidden, hidden), RECURRENT(LSTM, 32, 8, hidden, hidden), \
+        RECURRENT(LSTM, 32, 32, hidden, hidden), RECURRENT(LSTM, 32, 128, hidden, hidden)
+#define ATTENTION(option, ...) \
+    {"layers", "causal attention, forward and backward", &bench_attention, BENCH_##option, {__VA_ARGS__}}
 #define CONVNET(option, batch) {"training", "training steps", &bench_convnet, BENCH_##option, {batch}}
 #define NETWORK(option, ...) {"training", "training steps", &bench_network, BENCH_##option, {__VA_ARGS__}}
 /* clang-format on */
@@ -506,6 +513,40 @@ static const bench_case cases[] = {
     ODD(16, 17, 33, 29, 31, 5, 1),
     ODD(16, 17, 33, 29, 31, 1, 1),
     ODD(3, 33, 17, 65, 65, 3, 1),
+
+    /* ---- recurrent layers: steps, batch, in, hidden ---- */
+    RECURRENT(LSTM, 64, 32, 256, 512),
+    RECURRENT(GRU, 64, 32, 256, 512),
+    RECURRENT(GRU_BEFORE, 64, 32, 256, 512),
+    RECURRENT(RNN_TANH, 64, 32, 256, 512),
+    RECURRENT(RNN_RELU, 64, 32, 256, 512),
+    RECURRENT(LSTM, 32, 8, 64, 64),
+    RECURRENT(GRU, 32, 8, 64, 64),
+    RECURRENT(GRU_BEFORE, 32, 8, 64, 64),
+    RECURRENT(RNN_TANH, 32, 8, 64, 64),
+    RECURRENT(RNN_RELU, 32, 8, 64, 64),
+    RECURRENT(LSTM, 32, 1, 64, 64),
+    RECURRENT(LSTM, 32, 32, 64, 64),
+    RECURRENT(LSTM, 32, 128, 64, 64),
+    LSTM_SIZES(128),
+    LSTM_SIZES(256),
+    LSTM_SIZES(512),
+    LSTM_SIZES(1024),
+    RECURRENT(GRU, 32, 1, 256, 256),
+    RECURRENT(GRU, 32, 32, 256, 256),
+    RECURRENT(GRU, 32, 32, 1024, 1024),
+    RECURRENT(RNN_TANH, 32, 1, 256, 256),
+    RECURRENT(RNN_TANH, 32, 32, 256, 256),
+    RECURRENT(RNN_TANH, 32, 32, 1024, 1024),
+
+    /* ---- attention: batch, length, width, heads ---- */
+    ATTENTION(PROJECTED, 8, 128, 256, 4),
+    ATTENTION(PROJECTED, 4, 512, 512, 8),
+    ATTENTION(PROJECTED, 2, 1024, 768, 12),
+    ATTENTION(CORE, 8, 128, 256, 4),
+    ATTENTION(CORE, 4, 512, 512, 8),
+    ATTENTION(CORE, 2, 1024, 768, 12),
+    ATTENTION(CORE, 1, 4096, 768, 12),
 
     /* ---- training steps: batch, inputs, hidden ..., classes ---- */
     NETWORK(SIGMOID_SGD, 30, 2, 10, 3),

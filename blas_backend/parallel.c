@@ -31,7 +31,7 @@ void gg_parallel_team(int parts, gg_part_body body, void *context)
     body(context, omp_get_thread_num(), omp_get_num_threads());
 }
 
-/* Looks at a barrier, some tens of microseconds, before the processor is offered to others. */
+/* Looks at a barrier, about a tenth of a millisecond of them, before the processor is offered to others. */
 enum { LOOKS = 2000 };
 
 static void rest(int looks)

@@ -3,6 +3,7 @@
 
 #include <math.h>
 #include <stddef.h>
+#include <string.h>
 
 #include <gemmgrad/memory.h>
 
@@ -311,10 +312,11 @@ static void set_forward(gg_recurrent_run *r, const gg_recurrent_shape *s, const 
     r->ldy = distance(out->ldy, s);
     r->ld_last = distance(out->ld_last, s);
     r->scratch = workspace + room_of(s, GG_RECURRENT_FORWARD).scratch;
-    r->weights = (gg_step_weights){r->inputs->wh, r->columns, packed, h, h, before ? 2 : cells[r->cell].gates, false};
+    r->weights =
+        (gg_step_weights){r->inputs->wh, r->columns, packed, h, h, r->batch, before ? 2 : cells[r->cell].gates, false};
     if (before)
         r->candidate = (gg_step_weights){
-            r->inputs->wh + 2 * h, r->columns, packed != NULL ? packed + 2 * h * h : NULL, h, h, 1, false};
+            r->inputs->wh + 2 * h, r->columns, packed != NULL ? packed + 2 * h * h : NULL, h, h, r->batch, 1, false};
 }
 
 static void set_backward(gg_recurrent_run *r, const gg_recurrent_shape *s, const gg_recurrent_gradients *out,
@@ -331,10 +333,23 @@ static void set_backward(gg_recurrent_run *r, const gg_recurrent_shape *s, const
     r->scratch = workspace + m.scratch;
     r->dh = workspace + m.dh;
     r->dc = r->cell == GG_CELL_LSTM ? workspace + m.dc : NULL;
-    r->weights = (gg_step_weights){r->inputs->wh, r->columns, packed_at(r, workspace), r->hidden, r->columns, 1, true};
+    r->weights =
+        (gg_step_weights){r->inputs->wh, r->columns, packed_at(r, workspace), r->hidden, r->columns, r->batch, 1, true};
 }
 
 /* ---- threads ---- */
+
+void gg_recurrent_take_over(const gg_recurrent_share *s, float *to, int64_t ld_to, const float *from, int64_t ld_from)
+{
+    const int64_t units = s->end - s->begin;
+    for (int64_t row = 0; row < s->run->batch; row++) {
+        float *target = to + row * ld_to + s->begin;
+        if (from == NULL)
+            memset(target, 0, (size_t)units * sizeof *target);
+        else
+            memmove(target, from + row * ld_from + s->begin, (size_t)units * sizeof *target);
+    }
+}
 
 typedef void share_body(const gg_recurrent_share *share);
 

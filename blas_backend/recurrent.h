@@ -54,6 +54,10 @@ typedef struct gg_recurrent_share {
 void gg_recurrent_forward_share(const gg_recurrent_share *share);
 void gg_recurrent_backward_share(const gg_recurrent_share *share);
 
+/* The share's units of each row, from one matrix to another; `from` NULL: zeros. */
+void gg_recurrent_take_over(const gg_recurrent_share *share, float *to, int64_t ld_to, const float *from,
+                            int64_t ld_from);
+
 /* What backward has left for the end: gradients of weights and of x, over all steps at once. */
 gg_status gg_recurrent_backward_products(const gg_recurrent_run *run);
 

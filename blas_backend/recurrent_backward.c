@@ -21,19 +21,6 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Rows of own units; `from` NULL: zeros. */
-static void take_over(const gg_recurrent_share *s, float *to, int64_t ld_to, const float *from, int64_t ld_from)
-{
-    const int64_t units = s->end - s->begin;
-    for (int64_t row = 0; row < s->run->batch; row++) {
-        float *target = to + row * ld_to + s->begin;
-        if (from == NULL)
-            memset(target, 0, (size_t)units * sizeof *target);
-        else
-            memmove(target, from + row * ld_from + s->begin, (size_t)units * sizeof *target);
-    }
-}
-
 /* A kernel's view of step t without its units; product NULL: no later step has sent gradients. */
 static gg_cell_backward step_of(const gg_recurrent_share *s, int64_t t, const float *product)
 {
@@ -153,9 +140,9 @@ static void run_step(const gg_recurrent_share *s, int64_t step)
 void gg_recurrent_backward_share(const gg_recurrent_share *s)
 {
     const gg_recurrent_run *r = s->run;
-    take_over(s, r->dh, r->hidden, r->given->dh_last, r->ld_last);
+    gg_recurrent_take_over(s, r->dh, r->hidden, r->given->dh_last, r->ld_last);
     if (r->dc != NULL)
-        take_over(s, r->dc, r->hidden, r->given->dc_last, r->ld_last);
+        gg_recurrent_take_over(s, r->dc, r->hidden, r->given->dc_last, r->ld_last);
     gg_step_pack(&r->weights, s->begin, s->end);
     for (int64_t step = r->steps - 1; step >= 0; step--)
         run_step(s, step);
@@ -164,10 +151,10 @@ void gg_recurrent_backward_share(const gg_recurrent_share *s)
             const gg_cell_backward c = step_of(s, gg_recurrent_time(r, 0), s->scratch);
             run_groups(s, &c, gg_recurrent_time(r, 0), gg_kernels()->hidden_gradient);
         }
-        take_over(s, r->gradients->dh0, r->ld_start, r->dh, r->hidden);
+        gg_recurrent_take_over(s, r->gradients->dh0, r->ld_start, r->dh, r->hidden);
     }
     if (r->gradients->dc0 != NULL)
-        take_over(s, r->gradients->dc0, r->ld_start, r->dc, r->hidden);
+        gg_recurrent_take_over(s, r->gradients->dc0, r->ld_start, r->dc, r->hidden);
 }
 
 /* Columns [column, column + count) of dwh, from gradients that begin at column `source` of the gates. */

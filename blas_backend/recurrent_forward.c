@@ -20,26 +20,13 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* Rows of own units from one matrix to another; `from` NULL: zeros. */
-static void take_over(const gg_recurrent_share *s, float *to, int64_t ld_to, const float *from, int64_t ld_from)
-{
-    const int64_t units = s->end - s->begin;
-    for (int64_t row = 0; row < s->run->batch; row++) {
-        float *target = to + row * ld_to + s->begin;
-        if (from == NULL)
-            memset(target, 0, (size_t)units * sizeof *target);
-        else
-            memmove(target, from + row * ld_from + s->begin, (size_t)units * sizeof *target);
-    }
-}
-
 static void start(const gg_recurrent_share *s)
 {
     const gg_recurrent_run *r = s->run;
     float *states = r->states + (r->reverse ? r->steps : 0) * r->batch * r->hidden;
-    take_over(s, states, r->hidden, r->inputs->h0, r->ld0);
+    gg_recurrent_take_over(s, states, r->hidden, r->inputs->h0, r->ld0);
     if (r->cells != NULL)
-        take_over(s, r->cells + (states - r->states), r->hidden, r->inputs->c0, r->ld0);
+        gg_recurrent_take_over(s, r->cells + (states - r->states), r->hidden, r->inputs->c0, r->ld0);
     if (r->masked != NULL && r->steps > 0)
         for (int64_t row = 0; row < r->batch; row++) {
             const int64_t first = row * r->hidden + s->begin;
@@ -82,12 +69,11 @@ static void input_columns(const gg_recurrent_share *s, int64_t row, int64_t rows
         gg_product_run_serial(&product);
 }
 
-/* The input's part for the steps from the s-th on; answers how many. Outside of a team the product may use all
- * threads, and takes all steps. */
+/* The input's part for the steps from `step` on; answers how many. */
 static int64_t input_part(const gg_recurrent_share *s, int64_t step)
 {
     const gg_recurrent_run *r = s->run;
-    const int64_t most = s->alone ? r->steps : (INPUT_ROWS + r->batch - 1) / r->batch;
+    const int64_t most = (INPUT_ROWS + r->batch - 1) / r->batch;
     const int64_t count = least(most, r->steps - step);
     const int64_t first = least(gg_recurrent_time(r, step), gg_recurrent_time(r, step + count - 1));
     if (s->begin == 0 && s->end == r->hidden)
@@ -205,9 +191,9 @@ static void finish(const gg_recurrent_share *s)
     const gg_recurrent_run *r = s->run;
     const int64_t last = (r->reverse ? 0 : r->steps) * r->batch * r->hidden;
     if (r->results->h_last != NULL)
-        take_over(s, r->results->h_last, r->ld_last, r->states + last, r->hidden);
+        gg_recurrent_take_over(s, r->results->h_last, r->ld_last, r->states + last, r->hidden);
     if (r->results->c_last != NULL)
-        take_over(s, r->results->c_last, r->ld_last, r->cells + last, r->hidden);
+        gg_recurrent_take_over(s, r->results->c_last, r->ld_last, r->cells + last, r->hidden);
     if (r->results->y != NULL)
         for (int64_t row = r->steps * r->batch; row < r->all_steps * r->batch; row++)
             memset(r->results->y + row * r->ldy + s->begin, 0, (size_t)(s->end - s->begin) * sizeof(float));

@@ -5,19 +5,24 @@
 #include "kernels/kernels.h"
 #include "product.h"
 
-/* Rows of a panel multiplied at once. */
-enum { STEP_DEPTH = 512 };
+enum {
+    STEP_DEPTH = 512,   /* rows of a panel multiplied at once */
+    GROUP_FLOATS = 8192 /* of a group's product, that it may stay in the first-level cache */
+};
 
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
 }
 
-/* Four gates of 16 units fill a panel, so do two of 32, and one of 64; three fill three panels with 64 units each. */
+/* A whole panel for each gate, where the product of so many units stays in the first-level cache; else as few as fill
+ * panels: four gates of 16 units one, two of 32 one, three of 64 three. */
 int64_t gg_step_group(const gg_step_weights *weights, int64_t own)
 {
     if (weights->packed == NULL)
         return own;
+    if (weights->rows * weights->gates <= GROUP_FLOATS / GG_PANEL)
+        return GG_PANEL;
     return weights->gates == 4 ? GG_PANEL / 4 : weights->gates == 2 ? GG_PANEL / 2 : GG_PANEL;
 }
 

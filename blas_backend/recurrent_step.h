@@ -16,11 +16,12 @@ typedef struct gg_step_weights {
     int64_t ldw;
     float *packed;        /* NULL: read where they lie */
     int64_t units, depth; /* all units; rows of the operand */
+    int64_t rows;         /* of the batch */
     int gates;
     bool transposed;
 } gg_step_weights;
 
-/* Units whose product is computed at once: one panel where the gates fill it, all `own` of a thread without packing. */
+/* Units whose product is computed at once; all `own` ones of a thread where nothing is packed. */
 int64_t gg_step_group(const gg_step_weights *weights, int64_t own);
 
 /* Pack the groups of units [begin, end). */

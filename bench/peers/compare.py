@@ -25,6 +25,7 @@ import time
 import typing
 
 import conv_shapes
+import recurrent_shapes
 
 HERE = pathlib.Path(__file__).resolve().parent
 STEERING = re.compile(r"^(OPENBLAS|GOTO|OMP|GOMP|KMP|MKL|BLIS|MALLOC|GEMMGRAD)_|^LD_PRELOAD$")
@@ -52,6 +53,12 @@ def conv(title, target, *shape):
     return convolutions("conv " + title, target, (conv_shapes.BATCH, *shape))
 
 
+def recurrent(title, target, cell, *shapes):
+    """Forward and backward over a sequence; each of several."""
+    names = [recurrent_shapes.recurrent_name(cell, shape) for shape in shapes]
+    return Case(title, tuple((name, name) for name in names), target, len(names) > 1)
+
+
 CASES = (
     one("affine 32 x 256 -> 256", "layers/affine/in_out/32x256x256", 2.2),
     one("affine 128 x 784 -> 512", "layers/affine/in_out/128x784x512", 1.25),
@@ -70,6 +77,15 @@ CASES = (
     convolutions("ResNet-50, mean of 23 conv", 1.6,
                  *((conv_shapes.BATCH, *shape) for shape in conv_shapes.RESNET_50)),
     convolutions("batch 1, odd sizes, each of 12", 0.9, *conv_shapes.ODD, each=True),
+    recurrent("LSTM T 64, N 32, 256 -> 512", 1.15, "lstm", recurrent_shapes.LARGE),
+    recurrent("GRU T 64, N 32, 256 -> 512", 2.0, "gru", recurrent_shapes.LARGE),
+    recurrent("RNN T 64, N 32, 256 -> 512", 1.9, "rnn_tanh", recurrent_shapes.LARGE),
+    recurrent("LSTM T 32, N 8, 64 -> 64", 3.0, "lstm", recurrent_shapes.SMALL),
+    recurrent("GRU T 32, N 8, 64 -> 64", 3.0, "gru", recurrent_shapes.SMALL),
+    recurrent("RNN T 32, N 8, 64 -> 64", 3.0, "rnn_tanh", recurrent_shapes.SMALL),
+    recurrent("LSTM, each of 20 sizes", 1.0, "lstm", *recurrent_shapes.SIZES),
+    recurrent("GRU, each of 3 sizes", 1.0, "gru", *recurrent_shapes.FEW_SIZES),
+    recurrent("RNN, each of 3 sizes", 1.0, "rnn_tanh", *recurrent_shapes.FEW_SIZES),
     one("784-512-512-10, batch 128, SGD", "training/perceptron/relu-sgd/128x784x512x512x10", 1.5),
     one("784-512-512-10, batch 128, Adam", "training/perceptron/relu-adam/128x784x512x512x10", 1.6),
     one("spiral 2-10-3, batch 30, SGD", "training/perceptron/sigmoid-sgd/30x2x10x3", 25.0),

@@ -28,6 +28,7 @@ import conv_shapes
 import gpt_step
 import kernel_cases
 import peer_server
+import recurrent_shapes
 
 MARK = "GEMMGRAD_PEER_SETTING"
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "68719476736"}
@@ -319,6 +320,62 @@ def convolve_and_back(torch, layer, x, dy, what):
     return {"grad=None": set_to_none, "autograd.grad": returned}
 
 
+def recurrent(torch, cell, steps, batch, inputs, hidden):
+    """One layer over a sequence, forward and backward, with the gradients of x, weights and biases."""
+    kinds = {"lstm": torch.nn.LSTM, "gru": torch.nn.GRU, "rnn_tanh": torch.nn.RNN,
+             "rnn_relu": lambda *sizes: torch.nn.RNN(*sizes, nonlinearity="relu")}
+    layer = kinds[cell](inputs, hidden)
+    x = torch.randn(steps, batch, inputs, requires_grad=True)
+    dy = torch.randn(steps, batch, hidden)
+    wanted = (x, *layer.parameters())
+
+    def set_to_none():
+        for tensor in wanted:
+            tensor.grad = None
+        layer(x)[0].backward(dy)
+
+    def kept():
+        layer(x)[0].backward(dy)
+
+    def returned():
+        torch.autograd.grad(layer(x)[0], wanted, dy)
+
+    return {"grad=None": set_to_none, "grad kept": kept, "autograd.grad": returned}
+
+
+def attention(torch, kind, batch, length, width, heads):
+    """Causal attention of several heads to itself by PyTorch's fused kernel, with its projections or alone."""
+    attend = torch.nn.functional.scaled_dot_product_attention
+    inner, outer = torch.nn.Linear(width, 3 * width), torch.nn.Linear(width, width)
+    x = torch.randn(batch, length, 3 * width if kind == "core" else width, requires_grad=True)
+    dy = torch.randn(batch, length, width)
+    wanted = (x,) if kind == "core" else (x, *inner.parameters(), *outer.parameters())
+
+    def heads_of(qkv, apart):
+        q, k, v = (part.view(batch, length, heads, -1).transpose(1, 2) for part in qkv.split(width, -1))
+        if apart:
+            q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
+        return attend(q, k, v, is_causal=True).transpose(1, 2).reshape(batch, length, width)
+
+    def forward(apart):
+        return heads_of(x, apart) if kind == "core" else outer(heads_of(inner(x), apart))
+
+    def set_to_none(apart):
+        for tensor in wanted:
+            tensor.grad = None
+        forward(apart).backward(dy)
+
+    ways = {}
+    for name, apart in ("", False), (", heads copied", True):
+        ways["grad=None" + name] = lambda apart=apart: set_to_none(apart)
+        ways["autograd.grad" + name] = lambda apart=apart: torch.autograd.grad(forward(apart), wanted, dy)
+    if kind == "core":  # the three tensors dense and on their own
+        parts = [torch.randn(batch, heads, length, width // heads, requires_grad=True) for _ in range(3)]
+        dense = torch.randn(batch, heads, length, width // heads)
+        ways["dense"] = lambda: torch.autograd.grad(attend(*parts, is_causal=True), parts, dense)
+    return ways
+
+
 # One line a case: its name without the weight's layout, and how to make the ways to do it.
 CASES = {
     "layers/affine/32x256x256": lambda torch: affine(torch, 32, 256, 256),
@@ -340,6 +397,14 @@ CASES = {
 } | image_cases()
 
 
+for attention_kind, attention_sizes in (
+        ("projected", (8, 128, 256, 4)), ("projected", (4, 512, 512, 8)), ("projected", (2, 1024, 768, 12)),
+        ("core", (8, 128, 256, 4)), ("core", (4, 512, 512, 8)), ("core", (2, 1024, 768, 12)),
+        ("core", (1, 4096, 768, 12))):
+    CASES[f"layers/attention/{attention_kind}/" + "x".join(map(str, attention_sizes))] = (
+        lambda torch, kind=attention_kind, sizes=attention_sizes: attention(torch, kind, *sizes))
+
+
 def add_convolutions(kind, passes, shapes):
     for shape in shapes:
         for what in passes:
@@ -350,6 +415,16 @@ def add_convolutions(kind, passes, shapes):
 add_convolutions("conv", conv_shapes.PASSES, conv_shapes.CONV)
 add_convolutions("conv", ("first",), conv_shapes.FIRST)
 add_convolutions("depthwise", conv_shapes.PASSES, conv_shapes.DEPTHWISE)
+
+
+def add_recurrent(cell, shapes):
+    for sizes in shapes:
+        CASES[recurrent_shapes.recurrent_name(cell, sizes)] = (
+            lambda torch, sizes=sizes: recurrent(torch, cell, *sizes))
+
+
+for each_cell, its_shapes in recurrent_shapes.CELLS.items():
+    add_recurrent(each_cell, its_shapes)
 
 
 # ---- measuring ----

@@ -21,11 +21,16 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-import golden_attention
-import golden_recurrent
-import golden_transformers
-from golden_case import (BATCH, IMAGE, IN, OUT, SEQUENCE, SIGNAL, TIME, VALUES, VOCABULARY, Attention, Case, dropout_mask,
-                         write_safetensors)
+from golden_attention import attention_cases
+from golden_case import BATCH, IN, OUT, TIME, Case, write_safetensors
+from golden_sequences import Sequences, sequence_cases, state_dicts
+from golden_transformers import transformer_cases
+from golden_words import word_cases
+
+IMAGE = (BATCH, 5, 6, 10)          # what registry_image makes of them
+SIGNAL, VALUES = (BATCH, 5, 10), (BATCH, 5)
+
+# ---- cases --------------------------------------------------------------------------------------------------------
 
 
 def cross_entropy(x, labels):
@@ -171,88 +176,6 @@ def convolutions():
     yield "conv_network", conv_network
 
 
-def embedding(c):
-    x = c.input("x", shape=SEQUENCE)
-    return c.embedding(c.tokens(), IN)[0] * x
-
-
-def embedding_sparse(c):
-    x = c.affine(c.input("x", shape=SEQUENCE), OUT, torch.tanh)
-    return c.affine(c.embedding(c.tokens(), OUT)[0] * x, IN)
-
-
-def tied(c):
-    x = c.input("x", shape=SEQUENCE)
-    words, table = c.embedding(c.tokens(), IN)
-    biases = [c.draw((VOCABULARY,), -1.0, 1.0) for _ in range(2)]
-    c.parameters += biases
-    return F.linear(words + x, table, biases[0]) * torch.tanh(F.linear(x, table, biases[1]))
-
-
-def concatenate(c):
-    x, second = c.input("x", shape=SEQUENCE), c.input("second", shape=(TIME, BATCH, OUT))
-    return c.affine(torch.cat([x, second, second, second], -1), 3)
-
-
-def repeat_time(c):
-    x = c.input("x", shape=(BATCH, IN))
-    return x.expand(TIME, BATCH, IN) * c.input("second", shape=SEQUENCE)
-
-
-def steps(c):
-    x = c.input("x", shape=SEQUENCE)
-    return x[0] * x[-1]
-
-
-def variational_dropout(c):
-    x = c.input("x", shape=SEQUENCE)
-    return x * torch.tensor(dropout_mask(BATCH * IN, 0.375, 0), dtype=torch.float64).reshape(BATCH, IN)
-
-
-WORDS = 3  # vectors in a set, as in tests/registry/registry_words.c
-
-
-class WordVectors:
-    """Parts of the cases of word vectors."""
-
-    @staticmethod
-    def marks(c, name):
-        marks = c.random.integers(0, 2, (BATCH, WORDS)).astype(np.int32)
-        marks[0, :2] = (1, -1)
-        c.tensors[f"{c.name}.{name}"] = marks
-        return torch.tensor(marks)
-
-    @staticmethod
-    def words(c, name, shape):
-        words = c.random.integers(0, VOCABULARY, shape).astype(np.int32)
-        c.tensors[f"{c.name}.{name}"] = words
-        return c.embedding(torch.tensor(words, dtype=torch.int64), IN)[0]
-
-    @staticmethod
-    def loss(h, e, marks):
-        scores = (e @ h.unsqueeze(-1)).squeeze(-1)
-        each = F.binary_cross_entropy_with_logits(scores, marks.clamp(min=0).double(), reduction="none")
-        return (each * (marks >= 0)).sum() / (marks == 1).sum()
-
-
-def mean_rows(c):
-    x = c.input("x", shape=(BATCH, WORDS, IN))
-    return x.mean(1) * x.mean(1) * c.input("second", shape=(BATCH, IN))
-
-
-def negative_sampling(c):
-    h, e = c.input("x", shape=(BATCH, IN)), c.input("second", shape=(BATCH, WORDS, IN))
-    return WordVectors.loss(h, e, WordVectors.marks(c, "marks"))
-
-
-def skip_gram(c):
-    x = c.input("x", shape=(BATCH, IN))
-    h, e = WordVectors.words(c, "words", (BATCH,)) * x, WordVectors.words(c, "neighbours", (BATCH, WORDS))
-    first = WordVectors.loss(h, e, WordVectors.marks(c, "marks"))
-    other = WordVectors.loss(c.affine(h, IN, torch.tanh), e, WordVectors.marks(c, "others"))
-    return (first + other).reshape(1)
-
-
 def max_pool(x, kernel, stride, padding=(0, 0, 0, 0)):
     """padding: left, right, top, bottom, as F.pad takes it."""
     return F.max_pool2d(F.pad(x, padding, value=-math.inf), kernel, stride)
@@ -329,21 +252,17 @@ def cases():
     yield "image_network", image_network
     for network in sequential, fan_out, residual, two_inputs, classifier, three_losses, learned_targets:
         yield network.__name__, network
-    for network in embedding, embedding_sparse, tied, concatenate, repeat_time, steps, variational_dropout:
-        yield network.__name__, network
-    for network in golden_transformers.CASES:
-        yield network.__name__, network
-    yield from golden_recurrent.recurrent_cases()
-    yield from golden_attention.attentions()
-    for network in mean_rows, negative_sampling, skip_gram:
-        yield network.__name__, network
+    yield from sequence_cases()
+    yield from word_cases()
+    yield from attention_cases()
+    yield from transformer_cases()
     yield from convolutions()
 
 
 def layers():
     tensors = {}
     for name, build in cases():
-        case = Attention(name)
+        case = Sequences(name)
         y = build(case)
         tensors.update(case.finish(y, is_loss=y.dim() == 0))
     return tensors
@@ -416,29 +335,6 @@ def training():
         losses.append(loss.item())
     tensors["losses"] = np.array(losses)
     tensors.update({f"end.p{i}": p.detach().numpy() for i, p in enumerate(parameters)})
-    return tensors
-
-
-def state_dicts():
-    """torch.nn's modules as they are: their state_dict, narrowed to float, and what they compute in double from it."""
-    torch.manual_seed(11)
-    tensors = {}
-    modules = {
-        "rnn": torch.nn.RNN(5, 4, 1, dtype=torch.float64),
-        "lstm": torch.nn.LSTM(5, 4, 2, bidirectional=True, dtype=torch.float64),
-        "gru": torch.nn.GRU(5, 4, 2, dtype=torch.float64),
-        "plain": torch.nn.GRU(5, 4, 1, bias=False, dtype=torch.float64),
-    }
-    for name, module in modules.items():
-        for key, value in module.state_dict().items():
-            value.copy_(value.float())
-            tensors[f"{name}.{key}"] = value.numpy().astype(np.float64 if name == "plain" else np.float32)
-        x = torch.randn(6, 3, 5).double()
-        with torch.no_grad():
-            y, last = module(x)
-        tensors.update({f"{name}.x": x.numpy(), f"{name}.y": y.numpy()})
-        for label, state in zip(("h", "c"), last if name == "lstm" else (last,)):
-            tensors[f"{name}.{label}"] = state.numpy()
     return tensors
 
 

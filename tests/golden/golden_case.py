@@ -1,4 +1,4 @@
-"""What the cases of generate.py are made of: sizes, the library's random numbers, a case's tensors, the file."""
+"""What the cases of generate.py share: sizes, the library's random numbers, a case's inputs and parameters, files."""
 import json
 import struct
 
@@ -7,10 +7,6 @@ import torch
 import torch.nn.functional as F
 
 BATCH, TIME, IN, OUT = 2, 3, 4, 3  # GOLDEN_SIZES in test_golden.c
-IMAGE = (BATCH, 5, 6, 10)          # what registry_image makes of them
-SIGNAL, VALUES = (BATCH, 5, 10), (BATCH, 5)
-SEQUENCE = (TIME, BATCH, IN)       # as in tests/registry/registry_sequence.c
-VOCABULARY = 7
 MODEL_SEED = 1                     # of the gg_model: dropout's masks follow from it
 DTYPES = {np.dtype("float64"): "F64", np.dtype("float32"): "F32", np.dtype("int32"): "I32"}
 
@@ -113,36 +109,3 @@ class Case:
         self.tensors[f"{self.name}.y"] = y.detach().numpy().reshape(y.shape or (1,))
         self.tensors[f"{self.name}.loss"] = loss.detach().numpy().reshape(1)
         return self.tensors
-
-
-class Sequences(Case):
-    """Cases over sequences."""
-
-    def tokens(self):
-        tokens = self.random.integers(0, VOCABULARY, (TIME, BATCH)).astype(np.int32)
-        tokens[1, 0] = -1
-        self.tensors[f"{self.name}.tokens"] = tokens
-        return torch.tensor(tokens, dtype=torch.int64)
-
-    def embedding(self, tokens, features):
-        """Rows of a table; zeros for -1, which names a row of zeros behind it."""
-        table = self.draw((VOCABULARY, features), -1.0, 1.0)
-        self.parameters.append(table)
-        padded = torch.cat([table, torch.zeros(1, features, dtype=torch.float64)])
-        return F.embedding(torch.where(tokens < 0, VOCABULARY, tokens), padded), table
-
-
-class Attention(Sequences):
-    """Cases in which one sequence looks at another. Queries, keys and values here are [batch, heads, steps, width]."""
-
-    def sequence(self, name, time, features, batch_first=False):
-        return self.input(name, shape=(BATCH, time, features) if batch_first else (time, BATCH, features))
-
-    def lengths(self):
-        lengths = np.array([2, 3], dtype=np.int32)
-        self.tensors[f"{self.name}.lengths"] = lengths
-        return torch.tensor(lengths, dtype=torch.int64)
-
-    def weight(self, *shape):
-        self.parameters.append(self.draw(shape, -1.0, 1.0))
-        return self.parameters[-1]

@@ -3,7 +3,8 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from golden_case import BATCH, IN, OUT, SEQUENCE, TIME, VOCABULARY
+from golden_case import BATCH, IN, OUT, TIME
+from golden_sequences import SEQUENCE, VOCABULARY
 
 
 def row_norm(c, x, rms=False):
@@ -155,6 +156,10 @@ def transformer_block_post(c):
     return row_norm(c, x + dropped(c.affine(dropped(c.affine(x, OUT, torch.tanh), 9), 8), 11))
 
 
-CASES = (layer_normalization, rms_normalization, swiglu, feed_forward, feed_forward_gated, sinusoidal_positions,
-         learned_positions, learned_positions_second, rotary_positions, rotary_positions_second, projected_loss,
-         projected_loss_twice, projected_loss_tied, transformer_block, transformer_block_post)
+def transformer_cases():
+    networks = (layer_normalization, rms_normalization, swiglu, feed_forward, feed_forward_gated,
+                sinusoidal_positions, learned_positions, learned_positions_second, rotary_positions,
+                rotary_positions_second, projected_loss, projected_loss_twice, projected_loss_tied,
+                transformer_block, transformer_block_post)
+    for network in networks:
+        yield network.__name__, network

@@ -18,7 +18,7 @@ static double *traced(const reference_recurrent *r, int64_t t, int64_t n, int wh
     return r->trace + ((t * r->s.batch + n) * TRACED + what) * r->s.hidden;
 }
 
-/* Behind the steps: gradients of the gates' arguments on the side of the input and on that of the state. */
+/* Behind the steps: the gates' arguments, or their gradients, on the side of the input and on that of the state. */
 static double *room(const reference_recurrent *r, int which)
 {
     return r->trace + (r->s.steps * r->s.batch * TRACED + which) * r->s.hidden;
@@ -29,25 +29,16 @@ static double sigmoid(double x)
     return 1.0 / (1.0 + exp(-x));
 }
 
-/* b + x_t wx, column u of gate k. */
-static double from_input(const reference_recurrent *r, int64_t t, int64_t n, int k, int64_t u)
+/* to = bias + x w for `gates` gates from the first on. */
+static void multiply(const reference_recurrent *r, double *to, const double *bias, const double *x, int64_t n,
+                     const double *w, int first, int gates)
 {
     const int64_t h = r->s.hidden, columns = gg_cell_gates(r->s.cell) * h;
-    const double *x = r->x + (t * r->s.batch + n) * r->s.in;
-    double sum = r->bias != NULL ? r->bias[k * h + u] : 0.0;
-    for (int64_t i = 0; i < r->s.in; i++)
-        sum += x[i] * r->wx[i * columns + k * h + u];
-    return sum;
-}
-
-/* state wh, column u of gate k. */
-static double from_state(const reference_recurrent *r, const double *state, int k, int64_t u)
-{
-    const int64_t h = r->s.hidden, columns = gg_cell_gates(r->s.cell) * h;
-    double sum = 0.0;
-    for (int64_t j = 0; j < h; j++)
-        sum += state[j] * r->wh[j * columns + k * h + u];
-    return sum;
+    for (int64_t column = first * h; column < (first + gates) * h; column++)
+        to[column] = bias != NULL ? bias[column] : 0.0;
+    for (int64_t i = 0; i < n; i++)
+        for (int64_t column = first * h; column < (first + gates) * h; column++)
+            to[column] += x[i] * w[i * columns + column];
 }
 
 /* ---- steps forward ---- */
@@ -55,7 +46,7 @@ static double from_state(const reference_recurrent *r, const double *state, int 
 static void rnn_step(const reference_recurrent *r, int64_t t, int64_t n)
 {
     for (int64_t u = 0; u < r->s.hidden; u++) {
-        const double a = from_input(r, t, n, 0, u) + from_state(r, traced(r, t, n, MASKED), 0, u);
+        const double a = room(r, 0)[u] + room(r, GATES)[u];
         traced(r, t, n, AFTER)[u] = r->s.cell == GG_CELL_RNN_TANH ? tanh(a) : a > 0.0 ? a : 0.0;
     }
 }
@@ -64,7 +55,7 @@ static void lstm_step(const reference_recurrent *r, int64_t t, int64_t n)
 {
     for (int64_t u = 0; u < r->s.hidden; u++) {
         for (int k = 0; k < 4; k++) {
-            const double a = from_input(r, t, n, k, u) + from_state(r, traced(r, t, n, MASKED), k, u);
+            const double a = room(r, k)[u] + room(r, GATES + k)[u];
             traced(r, t, n, k)[u] = k == 2 ? tanh(a) : sigmoid(a);
         }
         const double i = traced(r, t, n, 0)[u], f = traced(r, t, n, 1)[u];
@@ -78,12 +69,11 @@ static void lstm_step(const reference_recurrent *r, int64_t t, int64_t n)
 static void gru_step(const reference_recurrent *r, int64_t t, int64_t n)
 {
     const int64_t h = r->s.hidden;
-    const double *masked = traced(r, t, n, MASKED);
     for (int64_t u = 0; u < h; u++) {
-        const double reset = sigmoid(from_input(r, t, n, 0, u) + from_state(r, masked, 0, u));
-        const double z = sigmoid(from_input(r, t, n, 1, u) + from_state(r, masked, 1, u));
-        const double m = from_state(r, masked, 2, u) + (r->bias != NULL ? r->bias[3 * h + u] : 0.0);
-        const double c = tanh(from_input(r, t, n, 2, u) + reset * m);
+        const double reset = sigmoid(room(r, 0)[u] + room(r, GATES)[u]);
+        const double z = sigmoid(room(r, 1)[u] + room(r, GATES + 1)[u]);
+        const double m = room(r, GATES + 2)[u] + (r->bias != NULL ? r->bias[3 * h + u] : 0.0);
+        const double c = tanh(room(r, 2)[u] + reset * m);
         traced(r, t, n, 0)[u] = reset;
         traced(r, t, n, 1)[u] = z;
         traced(r, t, n, 2)[u] = c;
@@ -98,14 +88,15 @@ static void gru_before_step(const reference_recurrent *r, int64_t t, int64_t n)
     const int64_t h = r->s.hidden;
     const double *masked = traced(r, t, n, MASKED);
     for (int64_t u = 0; u < h; u++) {
-        const double reset = sigmoid(from_input(r, t, n, 0, u) + from_state(r, masked, 0, u));
+        const double reset = sigmoid(room(r, 0)[u] + room(r, GATES)[u]);
         traced(r, t, n, 0)[u] = reset;
-        traced(r, t, n, 1)[u] = sigmoid(from_input(r, t, n, 1, u) + from_state(r, masked, 1, u));
+        traced(r, t, n, 1)[u] = sigmoid(room(r, 1)[u] + room(r, GATES + 1)[u]);
         traced(r, t, n, 3)[u] = reset * masked[u];
     }
+    multiply(r, room(r, GATES), NULL, traced(r, t, n, 3), h, r->wh, 2, 1);
     for (int64_t u = 0; u < h; u++) {
         const double z = traced(r, t, n, 1)[u];
-        const double c = tanh(from_input(r, t, n, 2, u) + from_state(r, traced(r, t, n, 3), 2, u));
+        const double c = tanh(room(r, 2)[u] + room(r, GATES + 2)[u]);
         traced(r, t, n, 2)[u] = c;
         traced(r, t, n, AFTER)[u] = (1.0 - z) * c + z * traced(r, t, n, BEFORE)[u];
     }
@@ -113,6 +104,10 @@ static void gru_before_step(const reference_recurrent *r, int64_t t, int64_t n)
 
 static void forward_step(const reference_recurrent *r, int64_t t, int64_t n)
 {
+    const int gates = gg_cell_gates(r->s.cell);
+    const double *x = r->x + (t * r->s.batch + n) * r->s.in;
+    multiply(r, room(r, 0), r->bias, x, r->s.in, r->wx, 0, gates);
+    multiply(r, room(r, GATES), NULL, traced(r, t, n, MASKED), r->s.hidden, r->wh, 0, gates);
     switch (r->s.cell) {
     case GG_CELL_LSTM: lstm_step(r, t, n); break;
     case GG_CELL_GRU: gru_step(r, t, n); break;

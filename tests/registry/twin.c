@@ -191,7 +191,8 @@ int twin_layer(twin *t, gg_value value, twin_value how)
 {
     how.value = value;
     const twin_value *main = &t->values[how.shares];
-    shape_output(&how, &t->values[how.inputs[0]], how.input_count > 1 ? &t->values[how.inputs[1]] : NULL);
+    shape_output(&how, &t->values[how.inputs[0]],
+                 how.input_count > 1 && how.inputs[1] >= 0 ? &t->values[how.inputs[1]] : NULL);
     if (how.another) {
         how.node = main->node;
         how.w = main->w;

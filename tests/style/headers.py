@@ -35,7 +35,8 @@ def main(standard, folders, compiler):
     if not compiler:
         print("1..0 # SKIP no compiler for " + standard)
         return 0
-    headers = sorted("gemmgrad/" + name for folder in folders for name in os.listdir(os.path.join(folder, "gemmgrad")))
+    headers = sorted(os.path.relpath(os.path.join(place, name), folder) for folder in folders
+                     for place, _, names in os.walk(os.path.join(folder, "gemmgrad")) for name in names)
     print(f"TAP version 13\n1..{len(headers) + 1}")
     results = [("planted headers are refused", "" if refuses_planted(compiler, standard) else "one compiled")]
     results += [(header, compile_alone(compiler, standard, folders, header)) for header in headers]

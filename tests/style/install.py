@@ -12,6 +12,7 @@ import sys
 import tempfile
 
 BACKEND = """#include <gemmgrad/blas_backend.h>
+#include <gemmgrad/compat/llmc.h>
 int main(void)
 {
     const float a[4] = {1, 2, 3, 4};

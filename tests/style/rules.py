@@ -192,7 +192,17 @@ def rule_size(tree):
                 yield source.path, number, f"{len(line)} characters"
 
 
-RULES = [rule_includes, rule_cblas, rule_lapacke, rule_memory, rule_parallel, rule_quiet, rule_leftovers, rule_size]
+def rule_compat(tree):
+    """foreign names stay out of the libraries: only programs include gemmgrad/compat/"""
+    for source in c_files(tree, BELOW):
+        if "/include/gemmgrad/compat/" in source.path or source.module not in LIBRARIES:
+            continue
+        for line, match in source.matches(r'#[ \t]*include[ \t]*[<"][^>"]*\bcompat/[^>"]*[>"]', source.code):
+            yield source.path, line, match.group(0)
+
+
+RULES = [rule_includes, rule_cblas, rule_lapacke, rule_memory, rule_parallel, rule_quiet, rule_leftovers, rule_size,
+         rule_compat]
 
 
 def rule_doors(tree):
@@ -293,6 +303,8 @@ PLANTED = [
     (rule_leftovers, "bench/x.c", "#if" + " 0\n#endif\n"),
     (rule_leftovers, "meson.build", "# XX" + "X\n"),
     (rule_size, "tests/x.c", "\n" * 600),
+    (rule_compat, "layers/x.c", "#include <gemmgrad/compat/darknet.h>\n"),
+    (rule_compat, "blas_backend/include/gemmgrad/gemm.h", "#include <gemmgrad/compat/kann.h>\n"),
     (rule_size, "tests/x.c", "/* " + "é" * 118 + "\n"),
 ]
 
@@ -308,6 +320,8 @@ ALLOWED = [
     ("layers/x.c", "#include <memory.h>\n#include <stdlib.h>\n_Static_assert(1, \"\");\n"),
     ("blas_backend/kernels/x.c", '#include "kernels.h"\n#include "../parallel.h"\n#include "kernels/kernels.h"\n'),
     ("bench/x.c", "void x(void) { printf(\"%d\", 1); exit(1); }\n"),
+    ("blas_backend/include/gemmgrad/compat/x.h", "#include <gemmgrad/compat/y.h>\n"),
+    ("examples/x.c", "#include <gemmgrad/compat/x.h>\n"),
     ("tests/x.c", "#include <stdlib.h>\nvoid x(void) { free(malloc(1)); }\n"),
     ("tests/x.c", "/* " + "é" * 117 + "\n" + "\n" * 598),
 ]

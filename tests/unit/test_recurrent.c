@@ -59,16 +59,17 @@ START_TEST(awkward_sizes)
 }
 END_TEST
 
-/* Enough work a step for several threads: 5 blocks of units, more threads than those, 2 blocks, the last with one unit;
- * and a reset between two barriers. */
-static const int64_t large[][4] = {{4, 33, 7, 80}, {2, 700, 3, 17}, {3, 40, 130, 130}};
+/* Enough work a step for several threads: 5 blocks of units, fewer than the most threads; 2 blocks, the last with one
+ * unit; a single step, for which nothing is packed. */
+static const int64_t large[][4] = {{4, 33, 7, 80}, {2, 700, 3, 17}, {3, 40, 130, 130}, {1, 300, 5, 80}};
+enum { LARGE = sizeof large / sizeof *large };
 
 START_TEST(any_number_of_threads)
 {
     static const int threads[] = {1, 2, 3, 8};
     const int threads_before = gg_threads();
-    const int64_t *size = large[_i % 3];
-    const gg_recurrent_shape s = shape_of(_i / 3, size[0], size[1], size[2], size[3]);
+    const int64_t *size = large[_i % LARGE];
+    const gg_recurrent_shape s = shape_of(_i / LARGE, size[0], size[1], size[2], size[3]);
     const recurrent_options o = options_of(_i % 2 == 0 ? 7 : 0);
     const recurrent_case c = recurrent_case_new(&s, &o, 5);
     for (int i = 0; i < 4; i++) {
@@ -238,7 +239,7 @@ static void add_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, every_option, 0, GG_CELL_COUNT);
     tcase_add_loop_test(tests, awkward_sizes, 0, GG_CELL_COUNT);
-    tcase_add_loop_test(tests, any_number_of_threads, 0, 3 * GG_CELL_COUNT);
+    tcase_add_loop_test(tests, any_number_of_threads, 0, LARGE * GG_CELL_COUNT);
     tcase_add_loop_test(tests, directions, 0, GG_CELL_COUNT);
     tcase_add_test(tests, every_instruction_set);
     tcase_add_loop_test(tests, saturated_gates, 0, GG_CELL_COUNT);

@@ -20,6 +20,8 @@ static void must(gg_status status)
     ck_assert_msg(status == GG_OK, "%s", gg_error_message());
 }
 
+#define WITH(...) (&(gg_recurrent_options){__VA_ARGS__})
+
 /* ---- networks ---- */
 
 typedef gg_value recurrent_function(gg_model *model, gg_value x, int64_t hidden, const gg_recurrent_options *options,
@@ -306,6 +308,42 @@ START_TEST(parameters_start_gate_by_gate)
 }
 END_TEST
 
+/* A peeky decoder: the encoder's last state is where it starts, and stands beside its inputs at every step. Its time is
+ * `time`; returns y, `steps` of them, in a new array. */
+static const float *peeky(int64_t time, int64_t steps, int64_t largest)
+{
+    gg_model *model;
+    gg_recurrent_outputs encoder;
+    must(gg_model_new(&model, 1));
+    const gg_value source = gg_input(model, "source", 3, (int64_t[]){GG_TIME, GG_BATCH, 4});
+    const gg_value target = gg_input(model, "target", 3, (int64_t[]){time, GG_BATCH, 2});
+    gg_gru(model, source, 5, NULL, &encoder);
+    const gg_value both[] = {gg_repeat_time(model, encoder.h_last, time), target};
+    const gg_value h = gg_gru(model, gg_concatenate(model, both, 2), 5, WITH(.h0 = &encoder.h_last), NULL);
+    const gg_value y = gg_affine(model, gg_concatenate(model, (gg_value[]){both[0], h}, 2), 3, NULL);
+    must(gg_model_set_largest(model, GG_TIME, 4));
+    must(gg_model_set_largest(model, GG_TIME_2, largest));
+    must(gg_model_plan(model, GG_NO_VALUE, 2));
+    must(gg_model_set_extent(model, GG_TIME, 3));
+    if (time == GG_TIME_2)
+        must(gg_model_set_extent(model, GG_TIME_2, steps));
+    must(gg_model_bind(model, source, support_uniform(24, -1, 1, 1)));
+    must(gg_model_bind(model, target, support_uniform(steps * 4, -1, 1, 2)));
+    must(gg_model_forward(model, y, GG_INFER));
+    ck_assert_int_eq(gg_model_size(model, y), steps * 6);
+    const float *result = support_copy(gg_model_data(model, y), steps * 6);
+    gg_model_free(model);
+    return result;
+}
+
+/* The decoder has a time of its own, apart from the encoder's. */
+START_TEST(decoders_have_a_time_of_their_own)
+{
+    for (int64_t steps = 1; steps <= 6; steps++)
+        ck_assert_mem_eq(peeky(GG_TIME_2, steps, 6), peeky(steps, steps, 6), (size_t)steps * 6 * sizeof(float));
+}
+END_TEST
+
 START_TEST(stacks_name_their_layers)
 {
     gg_model *model;
@@ -440,12 +478,6 @@ static void expect(gg_value given, gg_status status, const char *layer, const ch
     start_wrong();
 }
 
-#define WITH(...)           \
-    &(gg_recurrent_options) \
-    {                       \
-        __VA_ARGS__         \
-    }
-
 START_TEST(wrong_options)
 {
     start_wrong();
@@ -528,6 +560,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, no_steps_and_no_samples, 0, CELLS);
     tcase_add_loop_test(tests, runs_allocate_nothing, 0, CELLS);
     tcase_add_test(tests, parameters_start_gate_by_gate);
+    tcase_add_test(tests, decoders_have_a_time_of_their_own);
     tcase_add_test(tests, stacks_name_their_layers);
     tcase_add_test(tests, resumed_equals_uninterrupted);
     tcase_add_test(tests, wrong_options);

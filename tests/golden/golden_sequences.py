@@ -1,10 +1,70 @@
-"""The cases of tests/registry/registry_recurrent.c for generate.py."""
+"""The cases of generate.py over sequences, which are time-major: [time, batch, features]."""
 import math
 
 import numpy as np
 import torch
+import torch.nn.functional as F
 
-from golden_case import BATCH, IN, OUT, TIME, dropout_mask
+from golden_case import BATCH, IN, OUT, TIME, Case, dropout_mask
+
+SEQUENCE = (TIME, BATCH, IN)       # as in tests/registry/registry_sequence.c
+VOCABULARY = 7
+
+
+class Sequences(Case):
+    """Cases over sequences."""
+
+    def tokens(self):
+        tokens = self.random.integers(0, VOCABULARY, (TIME, BATCH)).astype(np.int32)
+        tokens[1, 0] = -1
+        self.tensors[f"{self.name}.tokens"] = tokens
+        return torch.tensor(tokens, dtype=torch.int64)
+
+    def embedding(self, tokens, features):
+        """Rows of a table; zeros for -1, which names a row of zeros behind it."""
+        table = self.draw((VOCABULARY, features), -1.0, 1.0)
+        self.parameters.append(table)
+        padded = torch.cat([table, torch.zeros(1, features, dtype=torch.float64)])
+        return F.embedding(torch.where(tokens < 0, VOCABULARY, tokens), padded), table
+
+
+def embedding(c):
+    x = c.input("x", shape=SEQUENCE)
+    return c.embedding(c.tokens(), IN)[0] * x
+
+
+def embedding_sparse(c):
+    x = c.affine(c.input("x", shape=SEQUENCE), OUT, torch.tanh)
+    return c.affine(c.embedding(c.tokens(), OUT)[0] * x, IN)
+
+
+def tied(c):
+    x = c.input("x", shape=SEQUENCE)
+    words, table = c.embedding(c.tokens(), IN)
+    biases = [c.draw((VOCABULARY,), -1.0, 1.0) for _ in range(2)]
+    c.parameters += biases
+    return F.linear(words + x, table, biases[0]) * torch.tanh(F.linear(x, table, biases[1]))
+
+
+def concatenate(c):
+    x, second = c.input("x", shape=SEQUENCE), c.input("second", shape=(TIME, BATCH, OUT))
+    return c.affine(torch.cat([x, second, second, second], -1), 3)
+
+
+def repeat_time(c):
+    x = c.input("x", shape=(BATCH, IN))
+    return x.expand(TIME, BATCH, IN) * c.input("second", shape=SEQUENCE)
+
+
+def steps(c):
+    x = c.input("x", shape=SEQUENCE)
+    return x[0] * x[-1]
+
+
+def variational_dropout(c):
+    x = c.input("x", shape=SEQUENCE)
+    return x * torch.tensor(dropout_mask(BATCH * IN, 0.375, 0), dtype=torch.float64).reshape(BATCH, IN)
+
 
 HIDDEN, RECURRENT = 1 + OUT % 5, (TIME, BATCH, 1 + IN % 7)  # as in tests/registry/registry_recurrent.c
 LENGTHS = (3, 2)
@@ -142,3 +202,32 @@ def recurrent_cases():
     yield "lstm_stack", stack("LSTM", variational=True)
     yield "gru_stack", stack("GRU", both=True)
     yield "encoder_decoder", encoder_decoder
+
+
+def sequence_cases():
+    for network in embedding, embedding_sparse, tied, concatenate, repeat_time, steps, variational_dropout:
+        yield network.__name__, network
+    yield from recurrent_cases()
+
+
+def state_dicts():
+    """torch.nn's modules as they are: their state_dict, narrowed to float, and what they compute in double from it."""
+    torch.manual_seed(11)
+    tensors = {}
+    modules = {
+        "rnn": torch.nn.RNN(5, 4, 1, dtype=torch.float64),
+        "lstm": torch.nn.LSTM(5, 4, 2, bidirectional=True, dtype=torch.float64),
+        "gru": torch.nn.GRU(5, 4, 2, dtype=torch.float64),
+        "plain": torch.nn.GRU(5, 4, 1, bias=False, dtype=torch.float64),
+    }
+    for name, module in modules.items():
+        for key, value in module.state_dict().items():
+            value.copy_(value.float())
+            tensors[f"{name}.{key}"] = value.numpy().astype(np.float64 if name == "plain" else np.float32)
+        x = torch.randn(6, 3, 5).double()
+        with torch.no_grad():
+            y, last = module(x)
+        tensors.update({f"{name}.x": x.numpy(), f"{name}.y": y.numpy()})
+        for label, state in zip(("h", "c"), last if name == "lstm" else (last,)):
+            tensors[f"{name}.{label}"] = state.numpy()
+    return tensors
