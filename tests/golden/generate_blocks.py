@@ -4,9 +4,9 @@
 generate_blocks.py [FOLDER]     write blocks.safetensors (default: beside this script); needs what generate.py needs
 
 Tensors of a case are called CASE.x, CASE.memory, CASE.target for inputs, CASE.y, CASE.grad.x, CASE.grad.memory for
-results (the loss is the mean squared error of y against target), and CASE.weights.NAME, CASE.grads.NAME for parameters:
-under the names of PyTorch's state_dict, as floats where they are weights. The case "modern" has no such module and names
-its parameters as the library does, which multiplies by them as they are.
+results (the loss is the mean squared error of y against target), and CASE.weights.NAME, CASE.grads.NAME for
+parameters: under the names of PyTorch's state_dict, as floats where they are weights. The case "modern" has no such
+module and names its parameters as the library does, which multiplies by them as they are.
 """
 import os
 import sys

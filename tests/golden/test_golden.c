@@ -67,8 +67,8 @@ static const double *doubles(int64_t size, const char *case_name, const char *na
     return tensor(GG_F64, size, full);
 }
 
-/* The largest magnitude; 1 for a tensor that is 0 but for rounding, as the gradient of the bias of keys is, which softmax
- * does not see. */
+/* The largest magnitude; 1 for a tensor that is 0 but for rounding, as the gradient of the bias of keys is, which
+ * softmax does not see. */
 static double largest(const double *x, int64_t n)
 {
     double most = 0.0;
