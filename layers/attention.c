@@ -268,7 +268,7 @@ gg_value gg_attention(gg_model *model, gg_value query, gg_value key, gg_value va
         return GG_NO_VALUE;
     o.width = o.query.features / o.heads;
     if (o.query.features % o.heads != 0 || o.key.features != o.kv_heads * o.width
-        || memcmp(&o.key, &values, sizeof values) != 0)
+        || !gg_sequences_alike(&o.key, &values))
         return gg_model_error(
             model, GG_ERR_SHAPE,
             "%s: query has %lld features for %lld heads; key has %lld, value %lld, expected %lld heads "
