@@ -49,7 +49,7 @@ int gg_output_temporary(char temporary[GG_PATH_BYTES], const char *path)
     return file;
 }
 
-gg_status gg_output_commit(const char *temporary, const char *path)
+gg_status gg_output_replace(const char *temporary, const char *path)
 {
     if (rename(temporary, path) == 0)
         return GG_OK;
@@ -130,7 +130,7 @@ static gg_status write_file(const char *path, const char *text, size_t size)
     if (close(file) != 0 && status == GG_OK)
         status = gg_fail(GG_ERR_IO, "cannot write '%.300s': %s", path, strerror(errno));
     if (status == GG_OK)
-        return gg_output_commit(temporary, path);
+        return gg_output_replace(temporary, path);
     unlink(temporary);
     return status;
 }
@@ -196,7 +196,7 @@ static gg_status print_file(const char *path, void (*print)(FILE *out, const voi
         close(file);
     }
     if (status == GG_OK)
-        return gg_output_commit(temporary, path);
+        return gg_output_replace(temporary, path);
     unlink(temporary);
     return status;
 }

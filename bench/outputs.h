@@ -22,7 +22,7 @@ gg_status gg_output_check(const char *option, const char *path, bool devices);
 int gg_output_temporary(char temporary[GG_PATH_BYTES], const char *path);
 
 /* temporary becomes path; on failure temporary is removed. */
-gg_status gg_output_commit(const char *temporary, const char *path);
+gg_status gg_output_replace(const char *temporary, const char *path);
 
 /* Write the text: "-" is stdout, a regular file is replaced at once by temporary file and rename, anything else (a
  * pipe, a device) is written to. Errors: GG_ERR_IO, GG_ERR_ARGUMENT. */

@@ -198,7 +198,7 @@ gg_status gg_plot_draw(const char *path, const gg_run *run)
     close(file);
     const gg_status status = draw(temporary, run);
     if (status == GG_OK)
-        return gg_output_commit(temporary, path);
+        return gg_output_replace(temporary, path);
     unlink(temporary);
     return status;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <gemmgrad/memory.h>
+#include <gemmgrad/sequence.h>
 
 #include "registry.h"
 #include "support.h"
@@ -91,6 +92,21 @@ static gg_status build_long(const registry_entry *unused, gg_model **model)
     return gg_model_plan(*model, gg_node_sum(*model, gg_node_sum(*model, y)), 6);
 }
 
+/* One whose plan takes memory for states, for lists of rows and while orthogonal weights start. */
+static gg_status build_sequence(const registry_entry *unused, gg_model **model)
+{
+    (void)unused;
+    const gg_status status = gg_model_new(model, 1);
+    if (status != GG_OK)
+        return status;
+    const gg_value tokens = gg_input_labels(*model, "tokens", 2, (int64_t[]){GG_TIME, GG_BATCH});
+    const gg_value words = gg_embedding(*model, tokens, 7, 5, &(gg_embedding_options){.sparse = true});
+    gg_value y = gg_lstm(*model, words, 3, &(gg_recurrent_options){.stateful = true}, NULL);
+    while (gg_model_shape(*model, y, NULL) > 1)
+        y = gg_node_sum(*model, y);
+    return gg_model_plan(*model, gg_node_sum(*model, y), 6);
+}
+
 /* Runs `builder` with the first, the second, ... allocation failing until it has enough; returns how often it had not.
  */
 static int64_t fail_everywhere(gg_status (*builder)(const registry_entry *e, gg_model **model), const registry_entry *e)
@@ -124,6 +140,13 @@ END_TEST
 START_TEST(every_allocation_of_a_long_model_can_fail)
 {
     ck_assert_int_ge(fail_everywhere(build_long, NULL), 15); /* the lists have grown to 64, 64 and 128 */
+}
+END_TEST
+
+START_TEST(every_allocation_of_a_sequence_model_can_fail)
+{
+    /* model, four lists, spans, four arenas, rows; three for each gate's orthogonal block */
+    ck_assert_int_ge(fail_everywhere(build_sequence, NULL), 11 + 4 * 3);
 }
 END_TEST
 
@@ -303,6 +326,7 @@ static void add_tests(TCase *tests)
     tcase_add_checked_fixture(tests, NULL, use_own_allocator);
     tcase_add_loop_test(tests, every_allocation_can_fail, 0, registry_count);
     tcase_add_test(tests, every_allocation_of_a_long_model_can_fail);
+    tcase_add_test(tests, every_allocation_of_a_sequence_model_can_fail);
     tcase_add_loop_test(tests, a_failed_plan_leaves_the_one_before, 0, registry_count);
     tcase_add_loop_test(tests, steps_need_no_memory, 0, registry_count);
     tcase_add_loop_test(tests, values_that_are_none, 0, registry_count);

@@ -267,7 +267,7 @@ void recurrent_case_check(const recurrent_case *c, const recurrent_found *found)
 void recurrent_case_hold(const gg_recurrent_shape *shape, const recurrent_options *options)
 {
     const recurrent_case c = recurrent_case_new(shape, options, 100);
-    recurrent_found found = {NULL};
+    recurrent_found found = {.y = NULL};
     recurrent_case_run(&found, &c, 1);
     recurrent_case_check(&c, &found);
     support_release();

@@ -73,7 +73,7 @@ START_TEST(any_number_of_threads)
     const recurrent_options o = options_of(_i % 2 == 0 ? 7 : 0);
     const recurrent_case c = recurrent_case_new(&s, &o, 5);
     for (int i = 0; i < 4; i++) {
-        recurrent_found found = {NULL};
+        recurrent_found found = {.y = NULL};
         ck_assert_int_eq(gg_set_threads(threads[i]), GG_OK);
         recurrent_case_run(&found, &c, 1);
         recurrent_case_check(&c, &found);
@@ -92,7 +92,7 @@ START_TEST(directions)
                 size == 0 ? shape_of(_i, 5, 3, 7, 17) : shape_of(_i, large[0][0], large[0][1], 7, large[0][3]);
             recurrent_options o = {.lengths = true, .gap = 2};
             recurrent_case cases[2];
-            recurrent_found found[2] = {{NULL}, {NULL}};
+            recurrent_found found[2] = {{.y = NULL}, {.y = NULL}};
             ck_assert_int_eq(gg_set_threads(threads == 5 ? 4 : threads == 3 ? 2 : 1), GG_OK);
             cases[0] = recurrent_case_new(&s, &o, 20);
             o.reverse = true;
@@ -128,7 +128,7 @@ START_TEST(saturated_gates)
     recurrent_case c = recurrent_case_new(&s, &o, 7);
     for (int64_t i = 0; i < s.in * c.columns; i++)
         c.wx[i] *= 1e4f;
-    recurrent_found found = {NULL};
+    recurrent_found found = {.y = NULL};
     recurrent_case_run(&found, &c, 1);
     for (int64_t i = 0; i < s.steps * s.batch * s.hidden; i++)
         ck_assert(isfinite(found.y[i]));
@@ -144,7 +144,7 @@ START_TEST(nan_stays_in_its_sample)
     const recurrent_options o = {.reverse = false};
     recurrent_case c = recurrent_case_new(&s, &o, 7);
     c.x[(2 * s.batch + 1) * s.in] = NAN;
-    recurrent_found found = {NULL};
+    recurrent_found found = {.y = NULL};
     recurrent_case_run(&found, &c, 1);
     for (int64_t t = 0; t < s.steps; t++)
         for (int64_t n = 0; n < s.batch; n++)
@@ -162,7 +162,7 @@ START_TEST(carried_state)
     gg_recurrent_inputs in = recurrent_inputs_of(&c);
     float *h = support_copy(c.h0, s.batch * s.hidden);
     float *cell = c.c0 != NULL ? support_copy(c.c0, s.batch * s.hidden) : NULL;
-    recurrent_found found = {NULL};
+    recurrent_found found = {.y = NULL};
     gg_recurrent_results out = recurrent_results_of(&c, &found);
     in.h0 = out.h_last = h;
     in.c0 = out.c_last = cell;
@@ -189,7 +189,7 @@ START_TEST(only_what_is_wanted)
     const recurrent_options o = {.drop = true};
     const recurrent_case c = recurrent_case_new(&s, &o, 7);
     for (int wanted = 0; wanted < 7; wanted++) {
-        recurrent_found found = {NULL}, one = {NULL};
+        recurrent_found found = {.y = NULL}, one = {.y = NULL};
         gg_recurrent_inputs in = recurrent_inputs_of(&c);
         gg_recurrent_results out = recurrent_results_of(&c, &found);
         out.y = wanted == 6 ? out.y : NULL;
@@ -199,7 +199,7 @@ START_TEST(only_what_is_wanted)
         one.y = out.y;
         gg_recurrent_given given = recurrent_given_of(&c, &found);
         const gg_recurrent_gradients all = recurrent_gradients_of(&c, &found);
-        gg_recurrent_gradients some = {NULL};
+        gg_recurrent_gradients some = {.dx = NULL};
         some.dx = one.dx = wanted == 0 ? all.dx : NULL;
         some.dwx = one.dwx = wanted == 1 ? all.dwx : NULL;
         some.dwh = one.dwh = wanted == 2 ? all.dwh : NULL;
@@ -219,7 +219,7 @@ START_TEST(without_dy)
     const gg_recurrent_shape s = shape_of(_i, 5, 3, 4, 17);
     const recurrent_options o = {.lengths = true};
     recurrent_case c = recurrent_case_new(&s, &o, 7);
-    recurrent_found first = {NULL}, second = {NULL};
+    recurrent_found first = {.y = NULL}, second = {.y = NULL};
     memset(c.dy, 0, (size_t)(s.steps * s.batch * s.hidden) * sizeof *c.dy);
     recurrent_case_run(&first, &c, 1);
     const gg_recurrent_inputs in = recurrent_inputs_of(&c);
