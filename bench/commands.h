@@ -13,6 +13,7 @@ typedef enum gg_exit {
 int gg_command_info(int argc, char **argv);
 int gg_command_train(int argc, char **argv);
 int gg_command_generate(int argc, char **argv);
+int gg_command_gradflow(int argc, char **argv);
 int gg_command_demo(int argc, char **argv);
 int gg_command_bench(int argc, char **argv);   /* bench_*.c */
 int gg_command_ab(int argc, char **argv);      /* ab*.c */

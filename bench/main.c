@@ -21,6 +21,7 @@ static const verb verbs[] = {
     {"demo", gg_command_demo, "train two networks on data drawn here, then show how fast: start with this one"},
     {"train", gg_command_train, "train a network on a task: gemmgrad train spiral"},
     {"generate", gg_command_generate, "write a text with a model that train char-lm has saved"},
+    {"gradflow", gg_command_gradflow, "how gradients vanish and explode on their way back through time"},
     {"bench", gg_command_bench, "time kernels, layers and training steps"},
     {"ab", gg_command_ab, "measure two builds pair by pair: is the new one slower?"},
     {"compare", gg_command_compare, "judge two result files of bench: what became slower, what faster"},

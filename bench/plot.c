@@ -18,26 +18,35 @@ gg_status gg_plot_check(void)
     return gg_gnuplot_terminal(&terminal);
 }
 
-static const char STYLE[] = "set border 3 linecolor rgb '#808080' linewidth 1\n"
-                            "set tics nomirror scale 0.5 textcolor rgb '#303030'\n"
-                            "set grid linecolor rgb '#e6e6e6' linewidth 1 linetype 1\n"
-                            "set key off\n"
-                            "set xlabel textcolor rgb '#303030'\n"
-                            "set ylabel textcolor rgb '#303030'\n"
-                            "set title textcolor rgb '#101010'\n";
+const char gg_plot_style[] = "set border 3 linecolor rgb '#808080' linewidth 1\n"
+                             "set tics nomirror scale 0.5 textcolor rgb '#303030'\n"
+                             "set grid linecolor rgb '#e6e6e6' linewidth 1 linetype 1\n"
+                             "set key off\n"
+                             "set xlabel textcolor rgb '#303030'\n"
+                             "set ylabel textcolor rgb '#303030'\n"
+                             "set title textcolor rgb '#101010'\n";
 
 enum { MOST_SINGLE_TICKS = 10 };                       /* so many epochs have room for a tick each */
 static const double LEAST_EXTENT = 0.01, MARGIN = 5.0; /* of the accuracy, in per cent of the test set */
 
+static void write_number(FILE *script, double x)
+{
+    if (isnan(x))
+        fputs(" NaN", script);
+    else
+        fprintf(script, " %.6g", x);
+}
+
+/* Columns: epoch, loss, accuracy in per cent, loss on the test set. */
 static void write_history(FILE *script, const gg_epoch_result *history, int64_t count)
 {
     fputs("$history << EOD\n", script);
     for (int64_t i = 0; i < count; i++) {
-        fprintf(script, "%" PRId64 " %.6g ", i + 1, history[i].train_loss);
-        if (isnan(history[i].test_accuracy))
-            fputs("NaN\n", script);
-        else
-            fprintf(script, "%.6g\n", 100.0 * history[i].test_accuracy);
+        fprintf(script, "%" PRId64, i + 1);
+        write_number(script, history[i].train_loss);
+        write_number(script, 100.0 * history[i].test_accuracy);
+        write_number(script, history[i].test_loss);
+        fputc('\n', script);
     }
     fputs("EOD\n", script);
 }
@@ -57,7 +66,7 @@ static void write_loss_range(FILE *script, const gg_epoch_result *history, int64
 {
     double most = 0.0;
     for (int64_t i = 0; i < count; i++)
-        most = fmax(most, history[i].train_loss);
+        most = fmax(most, fmax(history[i].train_loss, history[i].test_loss)); /* fmax passes NaN over */
     fputs(most > 0.0 ? "set yrange [0:*]\n" : "set yrange [0:1]\n", script);
 }
 
@@ -80,10 +89,20 @@ static void write_curves(FILE *script, const gg_epoch_result *history, int64_t c
                          const char *accuracy_place)
 {
     const char *with = count <= 40 ? "linespoints pointtype 7 pointsize 0.7" : "lines";
+    const bool tested = !isnan(history[count - 1].test_loss);
     write_epoch_axis(script, count);
-    fprintf(script, "%s\nset title 'Training loss'\nset ylabel 'cross-entropy'\n", loss_place);
+    fputs(tested ? "set key top right noautotitle textcolor rgb '#303030'\n" : "set key off\n", script);
+    fprintf(script, "%s\nset title '%s'\nset ylabel 'cross-entropy'\n", loss_place, tested ? "Loss" : "Training loss");
     write_loss_range(script, history, count);
-    fprintf(script, "plot $history using 1:2 with %s linewidth 2.2 linecolor rgb '#0072b2'\n", with);
+    fprintf(script, "plot $history using 1:2 with %s linewidth 2.2 linecolor rgb '#0072b2'", with);
+    if (tested) {
+        fprintf(script, " title 'training', $history using 1:4 with %s linewidth 2.2", with);
+        fputs(" linecolor rgb '#009e73' title 'test'", script);
+    }
+    fputc('\n', script);
+    if (isnan(history[count - 1].test_accuracy))
+        return;
+    fputs("set key off\n", script);
     fprintf(script, "%s\nset title 'Test accuracy'\nset ylabel 'correct, %%'\n", accuracy_place);
     write_accuracy_range(script, history, count);
     fprintf(script, "plot $history using 1:3 with %s linewidth 2.2 linecolor rgb '#d55e00'\n", with);
@@ -113,26 +132,24 @@ static void write_title(FILE *script, const gg_run *run, const gg_epoch_result *
     const char *name = run->settings.task->name;
     const double accuracy = history[count - 1].test_accuracy;
     fprintf(script, "set multiplot title \"{/:Bold %s}   %" PRId64 " epoch%s", name, count, count == 1 ? "" : "s");
+    const double loss = history[count - 1].test_loss;
+    if (!isnan(loss))
+        fprintf(script, ", perplexity %.4g on the test set", exp(loss));
     if (!isnan(accuracy))
-        fprintf(script, ", %.2f %% correct on the test set", 100.0 * accuracy);
+        fprintf(script, ", %.2f %% %s", 100.0 * accuracy,
+                run->feed.accuracy != NULL ? run->feed.accuracy : "correct on the test set");
     fputs("\" font ',14' offset 0,-0.2\n", script);
 }
 
-static gg_status write_script(FILE *script, const char *terminal, const char *file, const gg_run *run)
+static gg_status write_training(FILE *script, const void *what)
 {
+    const gg_run *run = what;
     int64_t count = 0;
     const gg_epoch_result *history = gg_trainer_history(run->trainer, &count);
     const bool plane = gg_plane_possible(run), images = gg_sheet_possible(run);
     gg_status status = GG_OK;
     double reach = 1.0;
     gg_sheet sheet;
-    fprintf(script, "set terminal %s size %s font 'sans,11' background rgb 'white'\nset output ", terminal,
-            plane    ? "1200,620"
-            : images ? "1200,860"
-                     : "1200,480");
-    fputs(file, script);
-    fputc('\n', script);
-    fputs(STYLE, script);
     write_history(script, history, count);
     if (plane)
         status = gg_plane_write(script, &reach, run);
@@ -150,10 +167,12 @@ static gg_status write_script(FILE *script, const char *terminal, const char *fi
                      "set origin 0.5,0.5\nset size 0.5,0.44");
         gg_sheet_plot(script, &sheet);
     } else {
-        write_curves(script, history, count, "set origin 0,0\nset size 0.5,0.92",
+        const bool alone = isnan(history[count - 1].test_accuracy);
+        write_curves(script, history, count,
+                     alone ? "set origin 0,0\nset size 1,0.92" : "set origin 0,0\nset size 0.5,0.92",
                      "set origin 0.5,0\nset size 0.5,0.92");
     }
-    fputs("unset multiplot\nset output\n", script);
+    fputs("unset multiplot\n", script);
     return status;
 }
 
@@ -173,7 +192,14 @@ static void quote(char out[QUOTED_BYTES], const char *text)
     out[used] = '\0';
 }
 
-static gg_status draw(const char *file, const gg_run *run)
+/* One picture: what the caller of gg_plot_picture asked for. */
+typedef struct picture {
+    const char *size;
+    gg_status (*write)(FILE *script, const void *what);
+    const void *what;
+} picture;
+
+static gg_status draw(const char *file, const picture *p)
 {
     char quoted[QUOTED_BYTES];
     const char *terminal = NULL;
@@ -184,21 +210,34 @@ static gg_status draw(const char *file, const gg_run *run)
     if (status != GG_OK)
         return status;
     quote(quoted, file);
-    status = write_script(plot.script, terminal, quoted, run);
+    fprintf(plot.script, "set terminal %s size %s font 'sans,11' background rgb 'white'\nset output ", terminal,
+            p->size);
+    fputs(quoted, plot.script);
+    fputc('\n', plot.script);
+    fputs(gg_plot_style, plot.script);
+    status = p->write(plot.script, p->what);
+    fputs("set output\n", plot.script);
     const gg_status closed = gg_gnuplot_close(&plot);
     return status != GG_OK ? status : closed;
 }
 
-gg_status gg_plot_draw(const char *path, const gg_run *run)
+gg_status gg_plot_picture(const char *path, const char *size, gg_status (*write)(FILE *script, const void *what),
+                          const void *what)
 {
     char temporary[GG_PATH_BYTES];
     const int file = gg_output_temporary(temporary, path);
     if (file < 0)
         return GG_ERR_IO;
     close(file);
-    const gg_status status = draw(temporary, run);
+    const gg_status status = draw(temporary, &(picture){size, write, what});
     if (status == GG_OK)
         return gg_output_replace(temporary, path);
     unlink(temporary);
     return status;
+}
+
+gg_status gg_plot_draw(const char *path, const gg_run *run)
+{
+    const char *size = gg_plane_possible(run) ? "1200,620" : gg_sheet_possible(run) ? "1200,860" : "1200,480";
+    return gg_plot_picture(path, size, write_training, run);
 }

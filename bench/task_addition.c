@@ -8,7 +8,7 @@
 
 #include "tasks.h"
 
-enum { DRAWN = 20000, DATA_SEED = 1, MOST_FACTS = 16, EXAMPLES = 5 };
+enum { DRAWN = 20000, DATA_SEED = 1, MOST_FACTS = 16, EXAMPLES = 5, LEAST_PAIRS = 2 };
 
 typedef struct addition_task {
     gg_pairs pairs;
@@ -148,6 +148,9 @@ static gg_status open_task(addition_task *task, gg_network *out, const gg_task_o
     if (status == GG_OK)
         status =
             o->data != NULL ? gg_pairs_read(&task->pairs, o->data) : gg_pairs_make_sums(&task->pairs, DRAWN, DATA_SEED);
+    if (status == GG_OK && task->pairs.count < LEAST_PAIRS)
+        status = gg_fail(GG_ERR_FORMAT, "--data '%.300s' has %" PRId64 " pairs, too few to learn from", o->data,
+                         task->pairs.count);
     s.characters = task->pairs.characters.count;
     if (status == GG_OK)
         status = build(&net, &s, &task->pairs, o->seed);

@@ -120,7 +120,7 @@ static void show(FILE *out, gg_model *model, void *own)
         return;
     fprintf(out, "\nWritten by it at temperature %g:\n%s", TEMPERATURE, prompt);
     for (int i = 0; i < LENGTH; i++)
-        fputc(text[i] == '\n' || ((unsigned char)text[i] >= ' ' && text[i] != 127) ? text[i] : '?', out);
+        fputc(text[i] == '\n' || (text[i] >= ' ' && text[i] < 127) ? text[i] : '?', out);
     fputc('\n', out);
 }
 

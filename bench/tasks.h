@@ -59,6 +59,7 @@ typedef struct gg_task {
     gg_status (*build)(gg_network *out, const gg_task_data *data, uint64_t seed);
     gg_status (*open)(gg_feed *feed, gg_network *out, const gg_task_options *options); /* instead of load and build */
     const char *options;   /* names of those of gg_task_options that it takes, batch and seed apart */
+    const char *choices;   /* what cell or variant, of which a task has one, may be */
     bool reads_files;      /* needs --data; otherwise the data are drawn */
     int64_t epochs, batch; /* defaults of the options */
     double rate;

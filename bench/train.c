@@ -269,6 +269,10 @@ static int check_own_options(const gg_task *task, const request *asked)
     for (size_t i = 0; i < sizeof options_given / sizeof *options_given; i++)
         if (options_given[i].given && !gg_has_word(known, options_given[i].name))
             return gg_usage_error("train", "--%s is no option of the task %s", options_given[i].name, task->name);
+    const char *choice = own->cell != NULL ? own->cell : own->variant;
+    if (choice != NULL && (choice[0] == '\0' || !gg_has_word(task->choices, choice)))
+        return gg_usage_error("train", "--%s '%.60s': %s knows %s", own->cell != NULL ? "cell" : "variant", choice,
+                              task->name, task->choices);
     return GG_EXIT_DONE;
 }
 

@@ -14,12 +14,6 @@ typedef struct gg_sequence_value {
 bool gg_sequence_see(gg_sequence_value *sequence, gg_model *model, gg_value value, const char *layer,
                      const char *argument);
 
-/* Whether two have the same order, steps and features. */
-static inline bool gg_sequences_alike(const gg_sequence_value *a, const gg_sequence_value *b)
-{
-    return a->batch_first == b->batch_first && a->steps == b->steps && a->features == b->features;
-}
-
 /* The shape of such a value. */
 gg_shape gg_sequence_shape(const gg_sequence_value *sequence);
 

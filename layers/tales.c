@@ -67,8 +67,7 @@ static const char *const meetings[] = {"There {he} met a {nature} {animal}.",
                                        "Then {he} heard a voice, and it was the voice of a {animal}."};
 static const char *const speeches[] = {
     "\"Where are you going, {name}?\" asked the {animal}. \"I am looking for the {thing},\" said the {trade}.",
-    "\"Give me some {food},\" said the {animal}, \"and I will show you the {thing}.\" {name} {way} gave it all {he} "
-    "had.",
+    "\"Give me some {food},\" said the {animal}, \"and I will show you the {thing}.\" {name} {way} gave it.",
     "\"I know what you want,\" said the {animal}. \"The {thing} is in {place}, but you must go there {way}.\"",
     "\"Do not be afraid,\" said the {animal}. \"I have seen the {quality} {thing}. Come with me to {place}.\"",
     "\"Why are you so {nature}?\" the {animal} wanted to know. \"Because I have no {thing},\" answered {name}."};

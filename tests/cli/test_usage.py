@@ -4,9 +4,11 @@ import os
 
 from program import ProgramTest, main
 
-VERBS = ("demo", "train", "bench", "ab", "compare", "report", "history", "info", "help", "version")
-TASKS = ("spiral", "digits", "mnist-mlp")
-TRAIN_OPTIONS = ("data", "epochs", "batch", "lr", "threads", "seed", "json", "save", "resume", "plot")
+VERBS = ("demo", "train", "generate", "gradflow", "bench", "ab", "compare", "report", "history", "info", "help",
+         "version")
+TASKS = ("spiral", "digits", "mnist-mlp", "char-lm", "addition", "word2vec")
+TRAIN_OPTIONS = ("data", "epochs", "batch", "lr", "threads", "seed", "json", "save", "resume", "plot",
+                 "cell", "variant", "hidden", "layers", "embedding", "window", "dropout")
 
 
 class Explanations(ProgramTest):
@@ -17,7 +19,7 @@ class Explanations(ProgramTest):
                 self.assertIn(f"  {verb} ", text)
 
     def test_each_verb_explains_itself(self):
-        for verb in ("demo", "train", "bench", "ab", "compare", "report", "history", "info"):
+        for verb in ("demo", "train", "generate", "gradflow", "bench", "ab", "compare", "report", "history", "info"):
             text = self.succeeds(verb, "--help").stdout
             self.assertIn(f"usage: gemmgrad {verb}", text)
             self.assertEqual(self.succeeds("help", verb).stdout, text)

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include <check.h>
+#include <gemmgrad/layer.h>
 #include <gemmgrad/safetensors.h>
 
 #include "file_faults.h"
@@ -226,6 +227,41 @@ START_TEST(tensors_of_a_checkpoint)
     ck_assert_mem_eq(tensor.data, gg_trainer_history(c.trainer, NULL), 6 * sizeof(double));
     gg_safetensors_free(file);
     case_free(&c);
+}
+END_TEST
+
+/* Parameters alone, into a model of its own: the names decide, whatever else the file holds. */
+START_TEST(parameters_of_a_checkpoint)
+{
+    trainer_case c = case_make(&(trainer_setup){.optimizer = {.kind = GG_ADAM}});
+    trainer_case other = case_without_trainer(&(trainer_setup){.model_seed = 9});
+    trainer_case wide = case_without_trainer(&(trainer_setup){.hidden = 8});
+    trainer_case deep = case_without_trainer(&(trainer_setup){.layers = 2});
+    const size_t bytes = (size_t)gg_model_parameter_floats(c.model) * sizeof(float);
+    gg_safetensors *file = NULL;
+    case_steps(&c, 5);
+    save(&c, "a");
+    ck_assert_int_eq(gg_safetensors_read(&file, scratch_path("a")), GG_OK);
+    ck_assert_int_eq(gg_model_load(other.model, file), GG_OK);
+    ck_assert_mem_eq(gg_model_parameters(other.model), gg_model_parameters(c.model), bytes);
+    const float first = gg_model_parameters(wide.model)[0];
+    support_assert_fails(gg_model_load(wide.model, file), GG_ERR_SHAPE, "gg_model_load", "'affine1.W'");
+    ck_assert(gg_model_parameters(wide.model)[0] == first);
+    const float before = gg_model_parameters(deep.model)[0];
+    ck_assert_int_eq(gg_model_load(deep.model, file), GG_ERR_SHAPE); /* affine2.W is the middle one there */
+    ck_assert(gg_model_parameters(deep.model)[0] == before);
+    gg_model *empty;
+    ck_assert_int_eq(gg_model_new(&empty, 1), GG_OK);
+    gg_affine(empty, gg_input(empty, "x", 2, (const int64_t[]){GG_BATCH, 2}), 7, NULL);
+    support_assert_fails(gg_model_load(empty, file), GG_ERR_STATE, "gg_model_load", "not planned");
+    support_assert_fails(gg_model_load(NULL, file), GG_ERR_ARGUMENT, "gg_model_load", "model");
+    support_assert_fails(gg_model_load(empty, NULL), GG_ERR_ARGUMENT, "gg_model_load", "file");
+    gg_model_free(empty);
+    gg_safetensors_free(file);
+    case_free(&c);
+    case_free(&other);
+    case_free(&wide);
+    case_free(&deep);
 }
 END_TEST
 
@@ -534,6 +570,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, evaluation_still_due);
     tcase_add_test(tests, states_of_layers);
     tcase_add_test(tests, tensors_of_a_checkpoint);
+    tcase_add_test(tests, parameters_of_a_checkpoint);
     tcase_add_test(tests, checkpoint_of_something_else);
     tcase_add_test(tests, files_that_are_no_checkpoint);
     tcase_add_test(tests, lying_numbers);
