@@ -128,6 +128,8 @@ extern const bench_kind bench_log_determinant;                              /* b
 extern const bench_kind bench_affine;                                       /* bench_kinds_network.c */
 extern const bench_kind bench_network;                                      /* bench_kinds_network.c */
 extern const bench_kind bench_conv, bench_depthwise;                        /* bench_kinds_conv.c */
+extern const bench_kind bench_layer_norm, bench_rms_norm;                   /* bench_kinds_rows.c */
+extern const bench_kind bench_gpt;                                          /* bench_kinds_gpt.c */
 extern const bench_kind bench_recurrent;                                    /* bench_kinds_recurrent.c */
 extern const bench_kind bench_attention;                                    /* bench_kinds_attention.c */
 extern const bench_kind bench_convnet;                                      /* bench_kinds_convnet.c */

@@ -14,6 +14,7 @@
 #define GRADIENT(f, n) {"kernels", "activations", &bench_activation_gradient, GG_##f, {n}}
 #define SOFTMAX(direction, ...) {"kernels", "rows", &bench_softmax, BENCH_##direction, {__VA_ARGS__}}
 #define CROSS_ENTROPY(...) {"kernels", "rows", &bench_cross_entropy, 0, {__VA_ARGS__}}
+#define ROW_NORM(kind, direction, ...) {"kernels", "rows", &bench_##kind, BENCH_##direction, {__VA_ARGS__}}
 #define SUM_ROWS(...) {"kernels", "rows", &bench_sum_rows, 0, {__VA_ARGS__}}
 #define OPTIMIZER(kind, n) {"kernels", "optimiser passes", &bench_optimizer, GG_##kind, {n}}
 #define MAX_POOL(direction, ...) {"kernels", "images", &bench_max_pool, BENCH_##direction, {__VA_ARGS__}}
@@ -34,6 +35,7 @@
 #define DEPTHWISE(...) \
     DEPTHWISE_PASS(FORWARD, 16, __VA_ARGS__), DEPTHWISE_PASS(DX, 16, __VA_ARGS__), \
         DEPTHWISE_PASS(DW, 16, __VA_ARGS__), DEPTHWISE_PASS(BOTH, 16, __VA_ARGS__)
+#define GPT(...) {"training", "training steps", &bench_gpt, 0, {__VA_ARGS__}}
 #define RECURRENT(cell, ...) \
     {"layers", "recurrent, forward and backward", &bench_recurrent, GG_CELL_##cell, {__VA_ARGS__}}
 #define LSTM_SIZES(hidden) \
@@ -363,6 +365,8 @@ static const bench_case cases[] = {
     GRADIENT(RELU, 1048576),
     ACTIVATION(GELU, 1048576),
     GRADIENT(GELU, 1048576),
+    ACTIVATION(GELU, 25165824),
+    GRADIENT(GELU, 25165824),
 
     /* ---- rows, cols ---- */
     SOFTMAX(FORWARD, 128, 10),
@@ -371,6 +375,16 @@ static const bench_case cases[] = {
     SOFTMAX(BACKWARD, 128, 10),
     SOFTMAX(BACKWARD, 128, 1000),
     SOFTMAX(BACKWARD, 4096, 128),
+    SOFTMAX(FORWARD, 32768, 768),
+    SOFTMAX(BACKWARD, 32768, 768),
+    ROW_NORM(layer_norm, FORWARD, 2048, 384),
+    ROW_NORM(layer_norm, BACKWARD, 2048, 384),
+    ROW_NORM(layer_norm, FORWARD, 32768, 768),
+    ROW_NORM(layer_norm, BACKWARD, 32768, 768),
+    ROW_NORM(rms_norm, FORWARD, 2048, 384),
+    ROW_NORM(rms_norm, BACKWARD, 2048, 384),
+    ROW_NORM(rms_norm, FORWARD, 32768, 768),
+    ROW_NORM(rms_norm, BACKWARD, 32768, 768),
     CROSS_ENTROPY(30, 3),
     CROSS_ENTROPY(128, 10),
     CROSS_ENTROPY(128, 1000),
@@ -556,6 +570,7 @@ static const bench_case cases[] = {
     NETWORK(SIGMOID_SGD, 30, 2, 10, 3),
     NETWORK(RELU_SGD, 128, 784, 512, 512, 10),
     NETWORK(RELU_ADAM, 128, 784, 512, 512, 10),
+    GPT(6, 384, 6, 256, 8), /* layers, width, heads, context, batch */
     CONVNET(MNIST_ADAM, 64),
     CONVNET(VGG_MOMENTUM, 32),
 };

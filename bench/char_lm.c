@@ -1,12 +1,22 @@
 /* char_lm.c - builds the character language model and writes with it. */
 #include "char_lm.h"
+#include "gpt.h"
 
 #include <math.h>
 #include <string.h>
 
+bool gg_char_lm_is_gpt(const gg_char_lm *shape)
+{
+    return strcmp(shape->cell, "gpt") == 0;
+}
+
 gg_status gg_char_lm_check(const gg_char_lm *shape)
 {
-    if (strcmp(shape->cell, "rnn") == 0 || strcmp(shape->cell, "gru") == 0 || strcmp(shape->cell, "lstm") == 0)
+    if (gg_char_lm_is_gpt(shape) && shape->hidden % shape->heads != 0)
+        return gg_fail(GG_ERR_ARGUMENT, "--width %lld is no multiple of --heads %lld", (long long)shape->hidden,
+                       (long long)shape->heads);
+    if (strcmp(shape->cell, "rnn") == 0 || strcmp(shape->cell, "gru") == 0 || strcmp(shape->cell, "lstm") == 0
+        || gg_char_lm_is_gpt(shape))
         return GG_OK;
     return gg_fail(GG_ERR_ARGUMENT, "--cell '%.40s': expected rnn, gru or lstm", shape->cell);
 }
@@ -24,8 +34,10 @@ static gg_value add_cells(gg_model *model, gg_value x, const gg_char_lm *shape)
 
 gg_status gg_char_lm_build(gg_char_lm_network *out, const gg_char_lm *shape, uint64_t seed)
 {
-    gg_char_lm_network net;
+    gg_char_lm_network net = {.context = 0};
     gg_status status = gg_char_lm_check(shape);
+    if (status == GG_OK && gg_char_lm_is_gpt(shape))
+        return gg_gpt_build(out, shape, seed);
     if (status == GG_OK)
         status = gg_model_new(&net.model, seed);
     if (status != GG_OK)
@@ -46,6 +58,8 @@ gg_status gg_char_lm_build(gg_char_lm_network *out, const gg_char_lm *shape, uin
 
 int64_t gg_char_lm_multiply_adds(const gg_char_lm *shape)
 {
+    if (gg_char_lm_is_gpt(shape))
+        return gg_gpt_multiply_adds(shape);
     const int64_t gates = shape->cell[0] == 'r' ? 1 : shape->cell[0] == 'g' ? 3 : 4;
     int64_t sum = shape->hidden * shape->characters;
     for (int64_t layer = 0; layer < shape->layers; layer++)
@@ -75,14 +89,45 @@ static int draw(const float *scores, int count, double temperature, gg_random *r
     return best;
 }
 
-/* The scores behind one more character. */
-static gg_status read_character(const float **scores, const gg_char_lm_network *net, const int32_t *character)
+/* A text on its way: the prompt and what was written behind it. */
+typedef struct writing {
+    const gg_char_lm_network *net;
+    const gg_characters *characters;
+    const char *prompt, *out;
+    int64_t prompt_length, read; /* characters that the states hold */
+    const float *scores;         /* behind the last of them */
+} writing;
+
+/* Character i of the prompt and what follows it. */
+static char character_at(const writing *w, int64_t i)
 {
-    gg_status status = gg_model_bind_labels(net->model, net->input, character);
+    return i < w->prompt_length ? w->prompt[i] : w->out[i - w->prompt_length];
+}
+
+static gg_status read_number(writing *w, const int32_t *number)
+{
+    gg_status status = gg_model_bind_labels(w->net->model, w->net->input, number);
     if (status == GG_OK)
-        status = gg_model_forward(net->model, net->scores, GG_CONTINUE);
+        status = gg_model_forward(w->net->model, w->net->scores, GG_CONTINUE);
     if (status == GG_OK)
-        *scores = gg_model_data(net->model, net->scores);
+        w->scores = gg_model_data(w->net->model, w->net->scores);
+    w->read++;
+    return status;
+}
+
+/* Character i, and before it, where the context is full, the latter half of it anew. */
+static gg_status read_character(writing *w, int64_t i)
+{
+    const bool full = w->net->context > 0 && w->read >= w->net->context;
+    gg_status status = full ? gg_model_reset_states(w->net->model) : GG_OK;
+    w->read = full ? 0 : w->read;
+    for (int64_t j = full ? i - w->net->context / 2 : i; j <= i && status == GG_OK; j++) {
+        const char character = character_at(w, j);
+        int32_t number;
+        status = gg_characters_encode(&number, &character, 1, w->characters);
+        if (status == GG_OK)
+            status = read_number(w, &number);
+    }
     return status;
 }
 
@@ -90,24 +135,20 @@ gg_status gg_char_lm_write(char *out, int64_t length, const gg_char_lm_network *
                            const char *prompt, double temperature, uint64_t seed)
 {
     gg_random random = gg_random_make(seed, 0);
-    const float *scores = NULL;
-    int32_t number = 0;
+    writing w = {net, characters, prompt, out, (int64_t)strlen(prompt), 0, NULL};
     gg_status status = gg_model_set_extent(net->model, GG_BATCH, 1);
     if (status == GG_OK)
         status = gg_model_set_extent(net->model, GG_TIME, 1);
     if (status == GG_OK)
         status = gg_model_reset_states(net->model);
-    for (const char *c = prompt; status == GG_OK && *c != '\0'; c++) {
-        status = gg_characters_encode(&number, c, 1, characters);
-        if (status == GG_OK)
-            status = read_character(&scores, net, &number);
-    }
-    if (status == GG_OK && scores == NULL) /* without a prompt a line begins */
-        status = read_character(&scores, net, &number);
+    for (int64_t i = 0; status == GG_OK && i < w.prompt_length; i++)
+        status = read_character(&w, i);
+    if (status == GG_OK && w.scores == NULL) /* without a prompt a line begins */
+        status = read_number(&w, &(const int32_t){0});
     for (int64_t i = 0; status == GG_OK && i < length; i++) {
-        number = draw(scores, characters->count, temperature, &random);
+        const int number = draw(w.scores, characters->count, temperature, &random);
         out[i] = (char)characters->bytes[number];
-        status = i + 1 < length ? read_character(&scores, net, &number) : GG_OK;
+        status = i + 1 < length ? read_character(&w, w.prompt_length + i) : GG_OK;
     }
     return status;
 }

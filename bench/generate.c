@@ -1,4 +1,5 @@
-/* generate.c - the verb generate: a text from a model that `gemmgrad train char-lm --save` wrote. */
+/* generate.c - the verb generate: a text from a model that `gemmgrad train char-lm --save` or `train gpt --save` wrote.
+ */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -11,7 +12,8 @@
 static const char USAGE[] =
     "usage: gemmgrad generate MODEL [options]\n"
     "\n"
-    "Writes a text, character by character, with a model that 'gemmgrad train char-lm --save MODEL' has saved.\n"
+    "Writes a text, character by character, with a model that 'gemmgrad train char-lm --save MODEL' or 'train gpt\n"
+    "--save MODEL' has saved.\n"
     "\n"
     "  --prompt TEXT     what comes before; the model reads it first\n"
     "  --temperature X   below 1 it keeps to the likely, above 1 it strays; 0 takes the likeliest (default 0.8)\n"
@@ -66,14 +68,19 @@ static gg_status read_shape(gg_char_lm *shape, gg_characters *characters, const 
     const char *task = gg_safetensors_metadata(file, "task");
     const char *bytes = gg_safetensors_metadata(file, "characters");
     shape->cell = gg_safetensors_metadata(file, "cell");
-    if (task == NULL || strcmp(task, "char-lm") != 0 || bytes == NULL || shape->cell == NULL)
-        return gg_fail(GG_ERR_FORMAT, "'%.300s' is no model of the task char-lm", path);
+    const bool known = task != NULL && (strcmp(task, "char-lm") == 0 || strcmp(task, "gpt") == 0);
+    if (!known || bytes == NULL || shape->cell == NULL)
+        return gg_fail(GG_ERR_FORMAT, "'%.300s' is no model of the tasks char-lm and gpt", path);
+    const bool gpt = gg_char_lm_is_gpt(shape);
     gg_status status = gg_characters_load(characters, bytes);
     if (status == GG_OK && characters->count == 0)
         status = gg_fail(GG_ERR_FORMAT, "'%.300s': it knows no characters", path);
     shape->characters = characters->count;
+    shape->generates = gpt;
+    if (status == GG_OK && gpt)
+        status = read_width(&shape->heads, file, "heads", path);
     if (status == GG_OK)
-        status = read_width(&shape->embedding, file, "embedding", path);
+        status = read_width(gpt ? &shape->context : &shape->embedding, file, gpt ? "context" : "embedding", path);
     if (status == GG_OK)
         status = read_width(&shape->hidden, file, "hidden", path);
     return status == GG_OK ? read_width(&shape->layers, file, "layers", path) : status;
@@ -90,7 +97,7 @@ static gg_status open_model(gg_char_lm_network *net, gg_characters *characters, 
     if (status == GG_OK)
         status = gg_char_lm_build(net, &shape, 0);
     if (status == GG_OK)
-        status = gg_model_set_largest(net->model, GG_TIME, 1);
+        status = gg_model_set_largest(net->model, GG_TIME, shape.context > 0 ? shape.context : 1);
     if (status == GG_OK)
         status = gg_model_plan(net->model, GG_NO_VALUE, 1);
     if (status == GG_OK)

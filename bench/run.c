@@ -32,7 +32,11 @@ static gg_schedule make_schedule(const gg_run_settings *settings, int64_t steps)
     const gg_task *task = settings->task;
     gg_schedule schedule = {.kind = GG_CONSTANT, .rate = (float)settings->rate};
     schedule.warmup_steps = (int64_t)(task->warmup_epochs * (double)steps);
-    if (task->decay_epochs > 0) {
+    if (task->cosine) {
+        schedule.kind = GG_COSINE;
+        schedule.total_steps = task->decay_epochs * steps;
+        schedule.final_rate = schedule.rate * task->decay;
+    } else if (task->decay_epochs > 0) {
         schedule.kind = GG_STEP_DECAY;
         schedule.decay_steps = task->decay_epochs * steps;
         schedule.decay_factor = task->decay;

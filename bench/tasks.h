@@ -48,7 +48,7 @@ typedef struct gg_task_options {
     int64_t batch;
     uint64_t seed;
     const char *cell, *variant;
-    int64_t hidden, layers, embedding, window;
+    int64_t hidden, layers, embedding, window, heads, width, context;
     double dropout;
 } gg_task_options;
 
@@ -67,6 +67,7 @@ typedef struct gg_task {
     double warmup_epochs; /* of the schedule, which depends on the task and never on --epochs: */
     int64_t decay_epochs; /* every decay_epochs epochs the rate is multiplied by decay; 0: constant */
     float decay;
+    bool cosine; /* instead: by a cosine to `decay` of it within decay_epochs epochs */
 } gg_task;
 
 /* The table. */
@@ -91,6 +92,7 @@ gg_status gg_mnist_mlp_build(gg_network *out, const gg_task_data *data, uint64_t
 
 /* task_char_lm.c, task_addition.c, task_word2vec.c */
 gg_status gg_char_lm_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
+gg_status gg_gpt_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
 gg_status gg_addition_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
 gg_status gg_word2vec_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
 

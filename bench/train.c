@@ -35,10 +35,12 @@ static const char USAGE[] =
     "  --variant NAME    addition: plain, reversed questions (default), or peeky, which is reversed too;\n"
     "                    word2vec: cbow (default), skip-gram, cbow-softmax or skip-gram-softmax\n"
     "  --hidden N        width of the recurrent layers, or of the vectors of words\n"
-    "  --layers N        char-lm: recurrent layers\n"
+    "  --layers N        char-lm: recurrent layers; gpt: blocks\n"
+    "  --heads N, --width N, --context N\n"
+    "                    gpt: heads of the attention, width of the blocks, characters that it sees\n"
     "  --embedding N     width of the vectors of characters\n"
     "  --window N        char-lm: characters a step; word2vec: neighbours on each side\n"
-    "  --dropout X       char-lm: between layers and before the last\n"
+    "  --dropout X       char-lm: between layers and before the last; gpt: of what a block adds\n"
     "  --help            this text\n"
     "\n"
     "Ctrl-C ends after the present step and keeps what was reached; a second one kills. A run stopped and resumed\n"
@@ -64,6 +66,9 @@ enum {
     OPTION_LAYERS,
     OPTION_EMBEDDING,
     OPTION_WINDOW,
+    OPTION_HEADS,
+    OPTION_WIDTH,
+    OPTION_CONTEXT,
     OPTION_DROPOUT
 };
 
@@ -84,6 +89,9 @@ static const struct option options[] = {{"data", required_argument, NULL, OPTION
                                         {"layers", required_argument, NULL, OPTION_LAYERS},
                                         {"embedding", required_argument, NULL, OPTION_EMBEDDING},
                                         {"window", required_argument, NULL, OPTION_WINDOW},
+                                        {"heads", required_argument, NULL, OPTION_HEADS},
+                                        {"width", required_argument, NULL, OPTION_WIDTH},
+                                        {"context", required_argument, NULL, OPTION_CONTEXT},
                                         {"dropout", required_argument, NULL, OPTION_DROPOUT},
                                         {"help", no_argument, NULL, 'h'},
                                         {NULL, 0, NULL, 0}};
@@ -136,6 +144,9 @@ static bool take_own_option(gg_task_options *own, int option)
     case OPTION_LAYERS: return gg_parse_integer(&own->layers, "train", "layers", optarg, 1, MOST_LAYERS);
     case OPTION_EMBEDDING: return gg_parse_integer(&own->embedding, "train", "embedding", optarg, 1, MOST_WIDTH);
     case OPTION_WINDOW: return gg_parse_integer(&own->window, "train", "window", optarg, 1, MOST_WIDTH);
+    case OPTION_HEADS: return gg_parse_integer(&own->heads, "train", "heads", optarg, 1, MOST_WIDTH);
+    case OPTION_WIDTH: return gg_parse_integer(&own->width, "train", "width", optarg, 1, MOST_WIDTH);
+    case OPTION_CONTEXT: return gg_parse_integer(&own->context, "train", "context", optarg, 2, MOST_WIDTH);
     default: return gg_parse_from_zero(&own->dropout, "train", "dropout", optarg, 0.99);
     }
 }
@@ -148,6 +159,9 @@ static bool take_option(request *asked, int option)
     case OPTION_HIDDEN:
     case OPTION_LAYERS:
     case OPTION_EMBEDDING:
+    case OPTION_HEADS:
+    case OPTION_WIDTH:
+    case OPTION_CONTEXT:
     case OPTION_WINDOW:
     case OPTION_DROPOUT: return take_own_option(&asked->own, option);
     case OPTION_DATA: asked->data = optarg; return true;
@@ -253,7 +267,8 @@ static int check_own_options(const gg_task *task, const request *asked)
     } options_given[] = {{"cell", own->cell != NULL},       {"variant", own->variant != NULL},
                          {"hidden", own->hidden > 0},       {"layers", own->layers > 0},
                          {"embedding", own->embedding > 0}, {"window", own->window > 0},
-                         {"dropout", own->dropout >= 0.0}};
+                         {"heads", own->heads > 0},         {"width", own->width > 0},
+                         {"context", own->context > 0},     {"dropout", own->dropout >= 0.0}};
     const char *known = task->options != NULL ? task->options : "";
     if (asked->data != NULL && !task->reads_files && !gg_has_word(known, "data"))
         return gg_usage_error("train", "%s draws its own data and takes no --data", task->name);

@@ -199,6 +199,23 @@ def torch_softmax(torch, options, sizes):
     return {"aten": lambda: torch.ops.aten._softmax_backward_data(dy, y, 1, torch.float32)}
 
 
+def torch_row_norm(torch, family, options, sizes):
+    """layer_norm or rms_norm with gamma (and beta), and the gradients of all of them."""
+    x, dy = torch.randn(*sizes, requires_grad=True), torch.randn(*sizes)
+    wanted = [x, torch.ones(sizes[1], requires_grad=True)]
+    if family == "layer_normalization":
+        wanted.append(torch.zeros(sizes[1], requires_grad=True))
+        def norm():
+            return torch.nn.functional.layer_norm(x, sizes[1:], wanted[1], wanted[2])
+    else:
+        def norm():
+            return torch.nn.functional.rms_norm(x, sizes[1:], wanted[1], 1e-5)
+    if options[0] == "forward":
+        return {"new": norm}
+    y = norm()
+    return {"autograd": lambda: torch.autograd.grad(y, wanted, dy, retain_graph=True)}
+
+
 def torch_cross_entropy(torch, sizes):
     x, labels = torch.randn(*sizes, requires_grad=True), torch.randint(0, sizes[1], (sizes[0],))
 
@@ -257,6 +274,8 @@ def torch_ways(torch, name):
         return torch_activation(torch, options, sizes)
     if family == "softmax":
         return torch_softmax(torch, options, sizes)
+    if family in ("layer_normalization", "rms_normalization"):
+        return torch_row_norm(torch, family, options, sizes)
     if family == "softmax_cross_entropy":
         return torch_cross_entropy(torch, sizes)
     if family == "sum_rows":
@@ -280,4 +299,4 @@ def numpy_patterns():
 
 
 def torch_patterns():
-    return patterns("activation", "optimizer")
+    return patterns("activation", "optimizer", "layer_normalization", "rms_normalization")

@@ -24,7 +24,9 @@ import statistics
 import sys
 import time
 
+import attention_ways
 import conv_shapes
+import gpt_step
 import kernel_cases
 import peer_server
 import recurrent_shapes
@@ -342,39 +344,6 @@ def recurrent(torch, cell, steps, batch, inputs, hidden):
     return {"grad=None": set_to_none, "grad kept": kept, "autograd.grad": returned}
 
 
-def attention(torch, kind, batch, length, width, heads):
-    """Causal attention of several heads to itself by PyTorch's fused kernel, with its projections or alone."""
-    attend = torch.nn.functional.scaled_dot_product_attention
-    inner, outer = torch.nn.Linear(width, 3 * width), torch.nn.Linear(width, width)
-    x = torch.randn(batch, length, 3 * width if kind == "core" else width, requires_grad=True)
-    dy = torch.randn(batch, length, width)
-    wanted = (x,) if kind == "core" else (x, *inner.parameters(), *outer.parameters())
-
-    def heads_of(qkv, apart):
-        q, k, v = (part.view(batch, length, heads, -1).transpose(1, 2) for part in qkv.split(width, -1))
-        if apart:
-            q, k, v = q.contiguous(), k.contiguous(), v.contiguous()
-        return attend(q, k, v, is_causal=True).transpose(1, 2).reshape(batch, length, width)
-
-    def forward(apart):
-        return heads_of(x, apart) if kind == "core" else outer(heads_of(inner(x), apart))
-
-    def set_to_none(apart):
-        for tensor in wanted:
-            tensor.grad = None
-        forward(apart).backward(dy)
-
-    ways = {}
-    for name, apart in ("", False), (", heads copied", True):
-        ways["grad=None" + name] = lambda apart=apart: set_to_none(apart)
-        ways["autograd.grad" + name] = lambda apart=apart: torch.autograd.grad(forward(apart), wanted, dy)
-    if kind == "core":  # the three tensors dense and on their own
-        parts = [torch.randn(batch, heads, length, width // heads, requires_grad=True) for _ in range(3)]
-        dense = torch.randn(batch, heads, length, width // heads)
-        ways["dense"] = lambda: torch.autograd.grad(attend(*parts, is_causal=True), parts, dense)
-    return ways
-
-
 # One line a case: its name without the weight's layout, and how to make the ways to do it.
 CASES = {
     "layers/affine/32x256x256": lambda torch: affine(torch, 32, 256, 256),
@@ -392,15 +361,8 @@ CASES = {
     "training/convnet/vgg-momentum/32":
         lambda torch: convolutional_step(torch, "momentum", (3, 32, 32),
                                          (64, 64, None, 128, 128, None, 256, 256, None), (4096, 512, 10), 32),
-} | image_cases()
-
-
-for attention_kind, attention_sizes in (
-        ("projected", (8, 128, 256, 4)), ("projected", (4, 512, 512, 8)), ("projected", (2, 1024, 768, 12)),
-        ("core", (8, 128, 256, 4)), ("core", (4, 512, 512, 8)), ("core", (2, 1024, 768, 12)),
-        ("core", (1, 4096, 768, 12))):
-    CASES[f"layers/attention/{attention_kind}/" + "x".join(map(str, attention_sizes))] = (
-        lambda torch, kind=attention_kind, sizes=attention_sizes: attention(torch, kind, *sizes))
+    gpt_step.NAME: lambda torch: gpt_step.ways(torch, LEARNING_RATE),
+} | image_cases() | attention_ways.cases()
 
 
 def add_convolutions(kind, passes, shapes):

@@ -1,5 +1,6 @@
 /* derivatives.c - dx = dy f'(x), from x or from y = f(x) as gg_activation_needs_input says. */
 #include "kernel_set.h"
+#include "logistic.h"
 #include "vecmath.h"
 
 typedef float gradient_of(float dy, float xy, float alpha);
@@ -34,34 +35,6 @@ GG_INLINE void backward_add_element(int64_t i, float *dx, const float *dy, const
 GG_INLINE float slope(float x, float below)
 {
     return x > 0.0f ? 1.0f : x <= 0.0f ? below : x;
-}
-
-/* s = 1 / (1 + e^-w) = scaled 2^exponent, and 1 - s, both to full relative precision. What multiplies s should do so
- * before the power of two, which may take it to where numbers are denormal. */
-typedef struct logistic_parts {
-    float scaled, rest;
-    int32_t exponent;
-} logistic_parts;
-
-/* power = e^-|w|; w gives the sign. */
-GG_INLINE logistic_parts logistic(float w, vm_power power)
-{
-    const float e = vm_scale(1.0f + power.fraction, power.exponent);
-    const float large = 1.0f / (1.0f + e);
-    const logistic_parts p = {
-        vm_by_sign(w, large + large * power.fraction, large),
-        vm_by_sign(w, large, e * large),
-        power.exponent & ((int32_t)vm_bits(w) >> 31),
-    };
-    return p;
-}
-
-/* y = x s(x), y' = s (1 + x (1 - s)); x held where 1 - s has become 0, lest infinity meet it. */
-GG_INLINE float silu_slope(float x)
-{
-    const float t = vm_least(fabsf(x), 110.0f);
-    const logistic_parts p = logistic(x, vm_exp_split(-t, NOTHING));
-    return vm_scale(p.scaled * (1.0f + copysignf(t, x) * p.rest), p.exponent);
 }
 
 /* y = x Phi(x), y' = Phi + x phi. With t = |x| and e = e^(-t^2/2), Phi(-t) = e tail(t) / t, so that

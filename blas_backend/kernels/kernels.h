@@ -140,15 +140,17 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   max_pool            index may be NULL; max_unpool, mean_unpool: their gradients
  *   max_index           where the largest of n > 0 floats stands: the first of equal ones, of NaNs the first
  *   moments             sums (planes: +=) of x - origin and its square; norm_sums: of g and g (x - mean)
- *   sum_taps            y[i][j] = or += start + sum over t of w[t] x[i step + offset[t] + j]; reads x up to 15 floats
- *                       beyond the last column
- *   multiply_taps       adds dy[i][j] x[i step + offset[t] + j] to GG_TAP_SUMS sums of each tap t, 0 at first
- *   total_taps          dw[t] = or += what these sums come to
- *   split_rows          target[r][p][i] = padded row r of x [i stride + p], p < stride, i < part: `left` zeros, the
- *                       columns of x, zeros; reads and writes up to 15 floats beyond target, clobbering them
- *   join_rows           x[r][i stride + p] = or += source[r lds + p part + i]; reads source up to 15 floats beyond
- *                       (between: GG_ROWS_BETWEEN rows; 0 for split_rows, which keeps all but the columns so)
- *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
+ *   norm_rows           layer or RMS normalisation (gemmgrad/layernorm.h), cols > 0; mean, inverse, gamma, beta may be
+ * NULL norm_rows_gradient  its gradients; dgamma and dbeta += the sums over these rows; dx, dgamma, dbeta may be NULL
+ *   swiglu              y = silu(a) b, and its gradients (gemmgrad/gated.h)
+ *   rotate_heads        each of `heads` vectors of 2 half floats turned by `half` cosines and as many sines; sign -1:
+ * back sum_taps            y[i][j] = or += start + sum over t of w[t] x[i step + offset[t] + j]; reads x up to 15
+ * floats beyond the last column multiply_taps       adds dy[i][j] x[i step + offset[t] + j] to GG_TAP_SUMS sums of each
+ * tap t, 0 at first total_taps          dw[t] = or += what these sums come to split_rows          target[r][p][i] =
+ * padded row r of x [i stride + p], p < stride, i < part: `left` zeros, the columns of x, zeros; reads and writes up to
+ * 15 floats beyond target, clobbering them join_rows           x[r][i stride + p] = or += source[r lds + p part + i];
+ * reads source up to 15 floats beyond (between: GG_ROWS_BETWEEN rows; 0 for split_rows, which keeps all but the columns
+ * so) copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
  *                       target and each run of source are touched
  *   add_columns         the runs of tap row r += source[r]
  *   take_every          target[i] = source[i stride]; put_every: the other way round, = or +=
@@ -234,6 +236,17 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, norm_gradient_columns,                                                                                     \
       (float *dx, const float *dy, const float *x, int64_t ld, int64_t rows, int64_t columns,                          \
        const gg_norm_columns *n, bool relu, bool accumulate))                                                          \
+    X(void, norm_rows,                                                                                                 \
+      (float *y, float *mean, float *inverse, const float *x, const float *gamma, const float *beta, int64_t rows,     \
+       int64_t cols, float epsilon, bool rms))                                                                         \
+    X(void, norm_rows_gradient,                                                                                        \
+      (float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *mean,                     \
+       const float *inverse, const float *gamma, int64_t rows, int64_t cols, bool rms, bool accumulate))               \
+    X(void, swiglu, (float *y, const float *a, const float *b, int64_t n))                                             \
+    X(void, swiglu_gradient,                                                                                           \
+      (float *da, float *db, const float *dy, const float *a, const float *b, int64_t n, bool accumulate))             \
+    X(void, rotate_heads,                                                                                              \
+      (float *y, const float *x, const float *turns, int64_t heads, int64_t half, float sign, bool accumulate))        \
     X(void, sum_taps,                                                                                                  \
       (float *y, int64_t ldy, const float *x, const gg_taps *taps, int64_t rows, int64_t columns, float start,         \
        bool accumulate))                                                                                               \

@@ -24,6 +24,7 @@ import torch.nn.functional as F
 from golden_attention import attention_cases
 from golden_case import BATCH, IN, OUT, TIME, Case, write_safetensors
 from golden_sequences import Sequences, sequence_cases, state_dicts
+from golden_transformers import transformer_cases
 from golden_words import word_cases
 
 IMAGE = (BATCH, 5, 6, 10)          # what registry_image makes of them
@@ -254,6 +255,7 @@ def cases():
     yield from sequence_cases()
     yield from word_cases()
     yield from attention_cases()
+    yield from transformer_cases()
     yield from convolutions()
 
 

@@ -38,6 +38,10 @@ typedef struct reference_pass {
     const double *more[4]; /* parameters behind w and b */
     double *dmore[4];
 
+    /* reference_transformer.c */
+    int64_t positions, together, heads, head_width;
+    bool rms;
+
     /* reference_images.c */
     int64_t images, channels, height, width; /* of the first input */
     const gg_pool_window *window;            /* pooling */

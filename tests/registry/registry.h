@@ -77,19 +77,22 @@ int registry_repeat_time(twin *t, const registry_sizes *sizes);
 int registry_steps(twin *t, const registry_sizes *sizes);
 int registry_variational_dropout(twin *t, const registry_sizes *sizes);
 
-/* The networks of attention: registry_attend.c. */
-int registry_multi_head(twin *t, const registry_sizes *sizes);
-int registry_multi_head_cross(twin *t, const registry_sizes *sizes);
-int registry_attention_groups(twin *t, const registry_sizes *sizes);
-int registry_attention_parts(twin *t, const registry_sizes *sizes);
-int registry_score_dot(twin *t, const registry_sizes *sizes);
-int registry_score_scaled(twin *t, const registry_sizes *sizes);
-int registry_score_general(twin *t, const registry_sizes *sizes);
-int registry_score_additive(twin *t, const registry_sizes *sizes);
-int registry_score_location(twin *t, const registry_sizes *sizes);
-int registry_score_monotonic(twin *t, const registry_sizes *sizes);
-int registry_score_predictive(twin *t, const registry_sizes *sizes);
-int registry_score_predictive_additive(twin *t, const registry_sizes *sizes);
+/* The layers of transformers: registry_transformer.c. */
+int registry_layer_normalization(twin *t, const registry_sizes *sizes);
+int registry_rms_normalization(twin *t, const registry_sizes *sizes);
+int registry_swiglu(twin *t, const registry_sizes *sizes);
+int registry_feed_forward(twin *t, const registry_sizes *sizes);
+int registry_feed_forward_gated(twin *t, const registry_sizes *sizes);
+int registry_sinusoidal_positions(twin *t, const registry_sizes *sizes);
+int registry_learned_positions(twin *t, const registry_sizes *sizes);
+int registry_learned_positions_second(twin *t, const registry_sizes *sizes);
+int registry_rotary_positions(twin *t, const registry_sizes *sizes);
+int registry_rotary_positions_second(twin *t, const registry_sizes *sizes);
+int registry_projected_loss(twin *t, const registry_sizes *sizes);
+int registry_projected_loss_twice(twin *t, const registry_sizes *sizes);
+int registry_projected_loss_tied(twin *t, const registry_sizes *sizes);
+int registry_transformer_block(twin *t, const registry_sizes *sizes);
+int registry_transformer_block_post(twin *t, const registry_sizes *sizes);
 
 /* registry_recurrent.c. */
 int registry_rnn(twin *t, const registry_sizes *sizes);
@@ -110,6 +113,20 @@ int registry_rnn_stack(twin *t, const registry_sizes *sizes);
 int registry_lstm_stack(twin *t, const registry_sizes *sizes);
 int registry_gru_stack(twin *t, const registry_sizes *sizes);
 int registry_encoder_decoder(twin *t, const registry_sizes *sizes);
+
+/* The networks of attention: registry_attend.c. */
+int registry_multi_head(twin *t, const registry_sizes *sizes);
+int registry_multi_head_cross(twin *t, const registry_sizes *sizes);
+int registry_attention_groups(twin *t, const registry_sizes *sizes);
+int registry_attention_parts(twin *t, const registry_sizes *sizes);
+int registry_score_dot(twin *t, const registry_sizes *sizes);
+int registry_score_scaled(twin *t, const registry_sizes *sizes);
+int registry_score_general(twin *t, const registry_sizes *sizes);
+int registry_score_additive(twin *t, const registry_sizes *sizes);
+int registry_score_location(twin *t, const registry_sizes *sizes);
+int registry_score_monotonic(twin *t, const registry_sizes *sizes);
+int registry_score_predictive(twin *t, const registry_sizes *sizes);
+int registry_score_predictive_additive(twin *t, const registry_sizes *sizes);
 
 /* The networks of word vectors: registry_words.c. */
 int registry_mean_rows(twin *t, const registry_sizes *sizes);

@@ -83,7 +83,8 @@ int twin_input(twin *t, const char *name, int rank, const int64_t *dims, twin_co
 static bool gives_loss(const reference_layer *layer)
 {
     return layer == &reference_softmax_with_loss || layer == &reference_cross_entropy_error
-           || layer == &reference_mean_squared_error || layer == &reference_negative_sampling_loss;
+           || layer == &reference_mean_squared_error || layer == &reference_projected_loss
+           || layer == &reference_negative_sampling_loss;
 }
 
 /* Of a pooling layer: whole images, or windows. */
@@ -166,6 +167,8 @@ static void shape_output(twin_value *v, const twin_value *x, const twin_value *s
         memcpy(&v->dims[1], v->image, (size_t)(v->rank - 1) * sizeof *v->dims);
     else if (v->layer == &reference_embedding)
         v->dims[v->rank++] = v->out;
+    else if (v->layer == &reference_swiglu)
+        v->dims[v->rank - 1] /= 2;
     else if (v->layer == &reference_concatenate)
         v->dims[v->rank - 1] += second->dims[v->rank - 1];
     else if (is_step(v) || v->layer == &reference_repeat_time)
@@ -199,7 +202,9 @@ int twin_layer(twin *t, gg_value value, twin_value how)
     }
     how.node = how.layer != &reference_flatten ? t->layers++ : -1; /* a view is no node */
     const bool parameters = how.layer == &reference_affine || how.layer == &reference_conv_layer
-                            || how.layer == &reference_batch_normalization;
+                            || how.layer == &reference_batch_normalization
+                            || how.layer == &reference_layer_normalization || how.layer == &reference_learned_positions
+                            || how.layer == &reference_projected_loss;
     const bool bias = parameters && how.b >= 0;
     how.w = how.tied ? main->w
             : parameters || how.layer == &reference_embedding || how.layer == &reference_attention_additive

@@ -18,6 +18,7 @@
 #include "reference_attend.h"
 #include "reference_images.h"
 #include "reference_sequence.h"
+#include "reference_transformer.h"
 #include "reference_words.h"
 
 enum { TWIN_VALUES = 96, TWIN_PARAMETERS = 64 };
@@ -45,10 +46,13 @@ typedef struct twin_value {
     int64_t image[3]; /* convolution: channels, height (of images) and width of the output */
     reference_recurrence recurrence;
     reference_attend attend;
-    bool tied;    /* affine: the weight is that of the embedding `shares` */
-    bool another; /* another output of the node of `shares`, with its parameters */
-    int shares;   /* a twin value */
-    int node;     /* place among the layers: dropout's random numbers depend on it */
+    bool rms;                  /* layer normalisation: RMS, without b */
+    int time_dimension;        /* positions */
+    int64_t heads, head_width; /* rotary positions */
+    bool tied;                 /* affine: the weight is that of the embedding `shares` */
+    bool another;              /* another output of the node of `shares`, with its parameters */
+    int shares;                /* a twin value */
+    int node;                  /* place among the layers: dropout's random numbers depend on it */
     twin_content content;
     double low, high;
     float *data; /* of an input, at the largest extents */

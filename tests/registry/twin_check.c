@@ -38,6 +38,16 @@ static void see_images(reference_pass *pass, const twin *t, const twin_value *fi
     pass->width = first->rank > 2 ? dims[first->rank - 1] : 1;
 }
 
+/* Which rows of the first input share a position. */
+static void see_positions(reference_pass *pass, const twin *t, const twin_value *value, const twin_value *first)
+{
+    const int64_t steps = first->dims[value->time_dimension];
+    pass->positions = steps < 0 ? t->extent[-1 - steps] : steps;
+    pass->together = 1;
+    for (int i = value->time_dimension + 1; i < first->rank - 1; i++)
+        pass->together *= first->dims[i] < 0 ? t->extent[-1 - first->dims[i]] : first->dims[i];
+}
+
 /* What layer v reads and writes, with inputs and weights from `from`. */
 static reference_pass pass_of(const twin *t, const twin_numbers *from, int v)
 {
@@ -56,6 +66,10 @@ static reference_pass pass_of(const twin *t, const twin_numbers *from, int v)
     pass.vocabulary = value->w >= 0 ? twin_parameter_size(t, value->w) / (value->out > 0 ? value->out : 1) : 0;
     pass.tied = value->tied;
     pass.recurrence = &value->recurrence;
+    see_positions(&pass, t, value, first);
+    pass.rms = value->rms;
+    pass.heads = value->heads;
+    pass.head_width = value->head_width;
     pass.attend = &value->attend;
     pass.queries = value->attend.queries < 0 ? t->extent[-1 - value->attend.queries] : value->attend.queries;
     pass.keys = value->attend.keys < 0 ? t->extent[-1 - value->attend.keys] : value->attend.keys;

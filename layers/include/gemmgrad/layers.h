@@ -18,6 +18,7 @@
 #include <gemmgrad/tales.h>
 #include <gemmgrad/text.h>
 #include <gemmgrad/trainer.h>
+#include <gemmgrad/transformer.h>
 #include <gemmgrad/words.h>
 
 #endif

@@ -1,0 +1,241 @@
+/* layernorm.c - layer and RMS normalisation of rows: every row is read from memory once and lies in the first-level
+ * cache for the passes behind. */
+#include "kernel_set.h"
+
+#include <math.h>
+
+/* Sums run in four registers at once, so that additions need not wait for each other, and over CHUNK floats at most
+ * before they are added up in double. */
+enum { STREAMS = 4, WIDE = STREAMS * LANES, CHUNK = 4096 };
+
+/* element(lane, i, ...) over n floats, lane below WIDE. */
+#define OVER_WIDE(n, element, ...)                              \
+    do {                                                        \
+        int64_t wide_ = 0;                                      \
+        for (; wide_ + WIDE <= (n); wide_ += WIDE)              \
+            GG_FOR_LANES (lane_, WIDE)                          \
+                element(lane_, wide_ + lane_, __VA_ARGS__);     \
+        for (; wide_ + LANES <= (n); wide_ += LANES)            \
+            GG_FOR_LANES (lane_, LANES)                         \
+                element(lane_, wide_ + lane_, __VA_ARGS__);     \
+        const int left_ = (int)((n)-wide_);                     \
+        if (left_ > 0)                                          \
+            GG_FOR_LANES (lane_, LANES)                         \
+                if (lane_ < left_)                              \
+                    element(lane_, wide_ + lane_, __VA_ARGS__); \
+    } while (0)
+
+GG_INLINE void wide_zero(float partial[WIDE])
+{
+    GG_FOR_LANES (lane, WIDE)
+        partial[lane] = -0.0f;
+}
+
+GG_INLINE int64_t chunk_at(int64_t i, int64_t cols)
+{
+    return cols - i < CHUNK ? cols - i : CHUNK;
+}
+
+/* ---- forward ---- */
+
+GG_INLINE void sum_element(int lane, int64_t i, float *partial, const float *x)
+{
+    partial[lane] += x[i];
+}
+
+GG_APART float sum_chunk(const float *x, int64_t n)
+{
+    float partial[WIDE];
+    wide_zero(partial);
+    OVER_WIDE(n, sum_element, partial, x);
+    GG_FOLD(partial, WIDE, GG_SUM_OF);
+    return partial[0];
+}
+
+/* Sums of d and d^2 for d = x - origin. */
+typedef struct pair {
+    float first, second;
+} pair;
+
+GG_INLINE void moments_element(int lane, int64_t i, float *first, float *second, const float *x, float origin)
+{
+    const float d = x[i] - origin;
+    first[lane] += d;
+    second[lane] += d * d;
+}
+
+GG_APART pair moments_chunk(const float *x, int64_t n, float origin)
+{
+    float first[WIDE], second[WIDE];
+    wide_zero(first);
+    wide_zero(second);
+    OVER_WIDE(n, moments_element, first, second, x, origin);
+    GG_FOLD(first, WIDE, GG_SUM_OF);
+    GG_FOLD(second, WIDE, GG_SUM_OF);
+    return (pair){first[0], second[0]};
+}
+
+/* A row's mean (0 for RMS), and 1 / sqrt(mean square of what is left + epsilon). */
+typedef struct row_norm {
+    float mean, inverse;
+} row_norm;
+
+/* The variance is that of differences from the rounded mean, less the square of what rounding left. */
+static row_norm norm_of(const float *x, int64_t cols, float epsilon, bool rms)
+{
+    const double n = (double)cols;
+    double sum = 0.0, first = 0.0, second = 0.0;
+    for (int64_t i = 0; i < cols && !rms; i += CHUNK)
+        sum += (double)sum_chunk(x + i, chunk_at(i, cols));
+    const float origin = (float)(sum / n);
+    for (int64_t i = 0; i < cols; i += CHUNK) {
+        const pair moments = moments_chunk(x + i, chunk_at(i, cols), origin);
+        first += (double)moments.first;
+        second += (double)moments.second;
+    }
+    const double shift = rms ? 0.0 : first / n, spread = second / n - shift * shift;
+    const double variance = spread < 0.0 ? 0.0 : spread;
+    return (row_norm){(float)((double)origin + shift), (float)(1.0 / sqrt(variance + (double)epsilon))};
+}
+
+GG_INLINE void plain_element(int64_t i, float *y, const float *x, float mean, float inverse)
+{
+    y[i] = (x[i] - mean) * inverse;
+}
+
+GG_INLINE void scaled_element(int64_t i, float *y, const float *x, float mean, float inverse, const float *gamma)
+{
+    y[i] = (x[i] - mean) * inverse * gamma[i];
+}
+
+GG_INLINE void shifted_element(int64_t i, float *y, const float *x, float mean, float inverse, const float *beta)
+{
+    y[i] = (x[i] - mean) * inverse + beta[i];
+}
+
+GG_INLINE void full_element(int64_t i, float *y, const float *x, float mean, float inverse, const float *gamma,
+                            const float *beta)
+{
+    y[i] = (x[i] - mean) * inverse * gamma[i] + beta[i];
+}
+
+GG_APART void normalize(float *y, const float *x, int64_t cols, row_norm n, const float *gamma, const float *beta)
+{
+    const float mean = n.mean, inverse = n.inverse;
+    if (gamma != NULL && beta != NULL)
+        GG_OVER_ARRAY(cols, full_element, y, x, mean, inverse, gamma, beta);
+    else if (gamma != NULL)
+        GG_OVER_ARRAY(cols, scaled_element, y, x, mean, inverse, gamma);
+    else if (beta != NULL)
+        GG_OVER_ARRAY(cols, shifted_element, y, x, mean, inverse, beta);
+    else
+        GG_OVER_ARRAY(cols, plain_element, y, x, mean, inverse);
+}
+
+void GG_KERNEL(norm_rows)(float *y, float *mean, float *inverse, const float *x, const float *gamma, const float *beta,
+                          int64_t rows, int64_t cols, float epsilon, bool rms)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const row_norm n = norm_of(x + r * cols, cols, epsilon, rms);
+        if (mean != NULL)
+            mean[r] = n.mean;
+        if (inverse != NULL)
+            inverse[r] = n.inverse;
+        normalize(y + r * cols, x + r * cols, cols, n, gamma, beta);
+    }
+}
+
+/* ---- backward ---- */
+
+GG_INLINE void products_element(int lane, int64_t i, float *first, float *second, const float *dy, const float *x,
+                                float mean, const float *gamma)
+{
+    const float g = gamma != NULL ? dy[i] * gamma[i] : dy[i];
+    first[lane] += g;
+    second[lane] += g * (x[i] - mean);
+}
+
+/* Sums of g and g (x - mean). */
+GG_APART pair products_chunk(const float *dy, const float *x, int64_t n, float mean, const float *gamma)
+{
+    float first[WIDE], second[WIDE];
+    wide_zero(first);
+    wide_zero(second);
+    if (gamma != NULL)
+        OVER_WIDE(n, products_element, first, second, dy, x, mean, gamma);
+    else
+        OVER_WIDE(n, products_element, first, second, dy, x, mean, NULL);
+    GG_FOLD(first, WIDE, GG_SUM_OF);
+    GG_FOLD(second, WIDE, GG_SUM_OF);
+    return (pair){first[0], second[0]};
+}
+
+/* dx = inverse g - (level + slope (x - mean)). */
+GG_INLINE void gradient_element(int64_t i, float *dx, const float *dy, const float *x, row_norm n, float level,
+                                float slope, const float *gamma, bool accumulate)
+{
+    const float g = gamma != NULL ? dy[i] * gamma[i] : dy[i];
+    const float d = n.inverse * g - (level + slope * (x[i] - n.mean));
+    dx[i] = accumulate ? dx[i] + d : d;
+}
+
+GG_APART void gradient_row(float *dx, const float *dy, const float *x, int64_t cols, row_norm n, float level,
+                           float slope, const float *gamma, bool accumulate)
+{
+    if (gamma != NULL && accumulate)
+        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, n, level, slope, gamma, true);
+    else if (gamma != NULL)
+        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, n, level, slope, gamma, false);
+    else if (accumulate)
+        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, n, level, slope, NULL, true);
+    else
+        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, n, level, slope, NULL, false);
+}
+
+GG_INLINE void parameters_element(int64_t i, float *dgamma, float *dbeta, const float *dy, const float *x, row_norm n)
+{
+    dgamma[i] += dy[i] * ((x[i] - n.mean) * n.inverse);
+    dbeta[i] += dy[i];
+}
+
+GG_INLINE void gamma_element(int64_t i, float *dgamma, const float *dy, const float *x, row_norm n)
+{
+    dgamma[i] += dy[i] * ((x[i] - n.mean) * n.inverse);
+}
+
+GG_APART void parameters_row(float *dgamma, float *dbeta, const float *dy, const float *x, int64_t cols, row_norm n)
+{
+    if (dgamma != NULL && dbeta != NULL)
+        GG_OVER_ARRAY(cols, parameters_element, dgamma, dbeta, dy, x, n);
+    else if (dgamma != NULL)
+        GG_OVER_ARRAY(cols, gamma_element, dgamma, dy, x, n);
+    else if (dbeta != NULL)
+        GG_KERNEL(add)(dbeta, dbeta, dy, cols);
+}
+
+static void back_through(float *dx, const float *dy, const float *x, int64_t cols, row_norm n, const float *gamma,
+                         bool rms, bool accumulate)
+{
+    double first = 0.0, second = 0.0;
+    for (int64_t i = 0; i < cols; i += CHUNK) {
+        const pair sums = products_chunk(dy + i, x + i, chunk_at(i, cols), n.mean, gamma != NULL ? gamma + i : NULL);
+        first += (double)sums.first;
+        second += (double)sums.second;
+    }
+    const double inverse = (double)n.inverse, per = inverse / (double)cols;
+    gradient_row(dx, dy, x, cols, n, rms ? 0.0f : (float)(per * first), (float)(per * inverse * inverse * second),
+                 gamma, accumulate);
+}
+
+void GG_KERNEL(norm_rows_gradient)(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
+                                   const float *mean, const float *inverse, const float *gamma, int64_t rows,
+                                   int64_t cols, bool rms, bool accumulate)
+{
+    for (int64_t r = 0; r < rows; r++) {
+        const row_norm n = {rms ? 0.0f : mean[r], inverse[r]};
+        const float *dy_row = dy + r * cols, *x_row = x + r * cols;
+        parameters_row(dgamma, dbeta, dy_row, x_row, cols, n);
+        if (dx != NULL)
+            back_through(dx + r * cols, dy_row, x_row, cols, n, gamma, rms, accumulate);
+    }
+}
