@@ -13,8 +13,9 @@
 
 /* A part's workspace. */
 typedef struct scratch {
-    float *v;                          /* [keys][width]: V of one head, close together: each tile of queries reads it
-                                        * as the right operand */
+    const float *v;                    /* V of one head */
+    int64_t v_step;                    /* between its rows */
+    float *copy;                       /* [keys][width]: V close together, when many queries read it */
     float *qt, *s, *o;                 /* [width][queries], [keys][queries], [queries][width] of a tile */
     float *largest, *sum, *correction; /* a float for each query */
 } scratch;
@@ -28,8 +29,8 @@ int64_t gg_attention_forward_floats(const gg_attention_shape *shape)
 static scratch lay_out(const gg_attention_call *call, int part)
 {
     const int64_t width = (call->shape.width + GG_REGISTER - 1) / GG_REGISTER * GG_REGISTER;
-    scratch t = {.v = call->workspace + part * call->part_floats};
-    t.qt = t.v + call->shape.keys * width;
+    scratch t = {.copy = call->workspace + part * call->part_floats};
+    t.qt = t.copy + call->shape.keys * width;
     t.o = t.qt + GG_FORWARD_QUERIES * width;
     t.s = t.o + GG_FORWARD_QUERIES * width;
     t.largest = t.s + GG_FORWARD_QUERIES * GG_FORWARD_KEYS;
@@ -55,8 +56,8 @@ static void add_keys(const gg_attention_call *call, const gg_attention_item *ite
                                                      t->sum + column, t->correction + column);
     if (moved && key > 0)
         gg_kernels()->scale_rows(o, o, t->correction + column, columns, width);
-    gg_attention_product(o, width, s, GG_FORWARD_QUERIES, true, t->v + key * width, width, columns, width, count, 1.0f,
-                         key > 0 ? 1.0f : 0.0f);
+    gg_attention_product(o, width, s, GG_FORWARD_QUERIES, true, t->v + key * t->v_step, t->v_step, columns, width,
+                         count, 1.0f, key > 0 ? 1.0f : 0.0f);
 }
 
 /* O divided by the sums, to where it belongs, and the log-sum-exp. */
@@ -91,20 +92,34 @@ static void run_item(const gg_attention_call *call, const gg_attention_item *ite
     finish(call, item, t);
 }
 
+/* Queries in front of a row of V that are too few for a copy. */
+enum { FEW_QUERIES = 16 };
+
+/* V of that head of keys: the product reads it again for every four queries, faster from rows close together; for a few
+ * queries, as when text is generated, a copy costs more than it brings. */
+static void open_head(const gg_attention_call *call, scratch *t, int64_t sample, int64_t head)
+{
+    const gg_attention_shape *shape = &call->shape;
+    t->v = call->v + sample * shape->v.sample + head * shape->width;
+    t->v_step = shape->v.step;
+    if (shape->queries * call->group < FEW_QUERIES)
+        return;
+    gg_kernels()->copy_rows(t->copy, shape->width, t->v, shape->v.step, gg_attention_keys(call, sample), shape->width);
+    t->v = t->copy;
+    t->v_step = shape->width;
+}
+
 static void run_part(void *context, int part, int parts)
 {
     const gg_attention_call *call = context;
-    const gg_attention_shape *shape = &call->shape;
-    const scratch t = lay_out(call, part);
+    scratch t = lay_out(call, part);
     int64_t begin, end, held = -1;
     gg_attention_share(&begin, &end, call, part, parts);
     for (int64_t number = begin; number < end; number++) {
         const gg_attention_item item = gg_attention_item_at(call, number);
-        const int64_t head = item.sample * shape->kv_heads + item.kv_head;
+        const int64_t head = item.sample * call->shape.kv_heads + item.kv_head;
         if (head != held)
-            gg_kernels()->copy_rows(t.v, shape->width,
-                                    call->v + item.sample * shape->v.sample + item.kv_head * shape->width,
-                                    shape->v.step, gg_attention_keys(call, item.sample), shape->width);
+            open_head(call, &t, item.sample, item.kv_head);
         held = head;
         run_item(call, &item, &t);
     }

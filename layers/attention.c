@@ -256,6 +256,11 @@ gg_value gg_attention_fused(gg_model *model, gg_value qkv, const gg_multi_head_o
     return add_node(model, &o, &qkv, 1, &given, layer);
 }
 
+static bool alike(const gg_sequence_value *a, const gg_sequence_value *b)
+{
+    return a->batch_first == b->batch_first && a->steps == b->steps && a->features == b->features;
+}
+
 gg_value gg_attention(gg_model *model, gg_value query, gg_value key, gg_value value,
                       const gg_multi_head_options *options_given)
 {
@@ -267,8 +272,7 @@ gg_value gg_attention(gg_model *model, gg_value query, gg_value key, gg_value va
         || !gg_sequence_see(&values, model, value, layer, "value") || !take_heads(&o, model, &given, layer))
         return GG_NO_VALUE;
     o.width = o.query.features / o.heads;
-    if (o.query.features % o.heads != 0 || o.key.features != o.kv_heads * o.width
-        || memcmp(&o.key, &values, sizeof values) != 0)
+    if (o.query.features % o.heads != 0 || o.key.features != o.kv_heads * o.width || !alike(&o.key, &values))
         return gg_model_error(
             model, GG_ERR_SHAPE,
             "%s: query has %lld features for %lld heads; key has %lld, value %lld, expected %lld heads "
