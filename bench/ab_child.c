@@ -31,13 +31,18 @@ enum { LOOK = 100, PATIENCE = 1000 };
 static void become(const ab_side *side, int threads)
 {
     char number[16], program[] = "gemmgrad", verb[] = "bench", serve[] = "--serve", option[] = "--threads";
+    char quick[] = "--quick", cold[] = "--cold";
     char *script = (char *)(uintptr_t)side->script, *interpreter = (char *)(uintptr_t)side->program;
-    char *arguments[] = {script != NULL ? interpreter : program,
-                         script != NULL ? script : verb,
-                         serve,
-                         threads > 0 ? option : NULL,
-                         number,
-                         NULL};
+    char *arguments[8] = {script != NULL ? interpreter : program, script != NULL ? script : verb, serve};
+    int count = 3;
+    if (side->quick)
+        arguments[count++] = quick;
+    if (side->cold)
+        arguments[count++] = cold;
+    if (threads > 0) {
+        arguments[count++] = option;
+        arguments[count++] = number;
+    }
     snprintf(number, sizeof number, "%d", threads);
     for (int i = 0; i < side->variable_count; i++) {
         const char *value = strchr(side->variables[i], '=') + 1;
@@ -192,23 +197,35 @@ static gg_status make_room(ab_child *child)
     return GG_OK;
 }
 
-/* Some bytes more. A sample under way may still be finished after an interrupt; who says nothing is ended. */
-static gg_status read_more(ab_child *child)
+/* Until it says something. A sample under way may still be finished after an interrupt; who says nothing is ended. */
+static gg_status wait_for_bytes(ab_child *child)
 {
     struct pollfd answer = {.fd = child->from, .events = POLLIN};
-    gg_status status = make_room(child);
-    if (status != GG_OK)
-        return status;
+    const ab_side *side = child->side;
     int ready = 0;
     while ((ready = poll(&answer, 1, LOOK)) <= 0) {
         if (ready < 0 && errno != EINTR)
             return ended(child);
-        if (ready == 0 && gg_interrupted()) {
+        child->waited += ready == 0 ? 1e-3 * LOOK : 0.0;
+        const bool too_long = side->patience > 0.0 && child->waited > side->patience;
+        if (ready == 0 && (too_long || gg_interrupted())) {
             end_now(child);
-            return gg_fail(GG_ERR_IO, "interrupted while %s %s had not answered", child->side->name,
-                           child->side->program);
+            return too_long ? gg_fail(GG_ERR_IO, "%s %s did not answer in %g seconds", side->name, side->program,
+                                      side->patience)
+                            : gg_fail(GG_ERR_IO, "interrupted while %s %s had not answered", side->name, side->program);
         }
     }
+    return GG_OK;
+}
+
+/* Some bytes more. */
+static gg_status read_more(ab_child *child)
+{
+    gg_status status = make_room(child);
+    if (status == GG_OK)
+        status = wait_for_bytes(child);
+    if (status != GG_OK)
+        return status;
     const ssize_t got = read(child->from, child->text + child->filled, child->size - child->filled);
     if (got == 0 || (got < 0 && errno != EINTR))
         return ended(child);
@@ -242,6 +259,7 @@ static gg_status exchange(ab_child *child, const char *request)
 {
     if (child->process == 0)
         return ended(child);
+    child->waited = 0.0;
     kill(child->process, SIGCONT);
     if (fprintf(child->to, "%s\n", request) < 0 || fflush(child->to) != 0)
         return ended(child);

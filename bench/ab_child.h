@@ -14,6 +14,7 @@ typedef struct ab_child {
     pid_t process; /* 0: none */
     FILE *to;      /* NULL: not connected */
     int from;      /* open while `to` is */
+    double waited; /* seconds, for the answer it owes */
     char *text;    /* what it said: the last answer, and whatever came after it */
     size_t size, filled, answered;
 } ab_child;
@@ -24,8 +25,8 @@ gg_status ab_child_start(ab_child *child, const ab_side *side, int threads);
 
 /* One request and its answer after "ok ", without the newline; *answer stands until the next request. While it is
  * answered the process runs. Errors: GG_ERR_IO (the process ended: how; or it did not answer within a moment after an
- * interrupt, interrupt.h, and was ended), GG_ERR_NUMERIC (it answered with an error, which is the message),
- * GG_ERR_MEMORY. */
+ * interrupt, interrupt.h, or within the side's patience, and was ended), GG_ERR_NUMERIC (it answered with an error,
+ * which is the message), GG_ERR_MEMORY. */
 gg_status ab_child_ask(ab_child *child, const char **answer, const char *format, ...) GG_PRINTF(3, 4);
 
 /* An answer that outlives the next request, to be freed with gg_free. Error, *out untouched: GG_ERR_MEMORY. */

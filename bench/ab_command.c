@@ -14,7 +14,8 @@ static const char USAGE[] =
     "usage: gemmgrad ab --base PROGRAM [--env NAME=VALUE]... [--blas LIBRARY]\n"
     "                   --new PROGRAM [--env NAME=VALUE]... [--blas LIBRARY]\n"
     "                   [--suite kernels|layers|training|all] [--filter REGEX] [--threads N] [--time S]\n"
-    "                   [--precision PERCENT] [--least-effect PERCENT] [--json FILE] [--list]\n"
+    "                   [--precision PERCENT] [--least-effect PERCENT] [--patience S] [--cold] [--quick]\n"
+    "                   [--json FILE] [--list]\n"
     "\n"
     "Measures two builds of gemmgrad in random turns, each in two processes of its own that are stopped while\n"
     "another runs. All four are started anew at least 12 times, and until the answer is sure or time is over.\n"
@@ -28,11 +29,13 @@ static const char USAGE[] =
     "  --time S               seconds for each case, about, and at least 12 starts (some 2.5 s) [5]\n"
     "  --precision PERCENT    an interval is narrow enough when it reaches so far to either side [1]\n"
     "  --least-effect PERCENT changes below this never count [0.5]\n"
+    "  --patience S           a program that is silent for so long has failed [120]\n"
+    "  --cold, --quick        as in gemmgrad bench: data out of the caches; without the longest cases\n"
     "  --json FILE            ratios, intervals, verdicts and all samples; - is standard output\n"
     "  --list                 only print the cases that both have\n"
     "  --help                 this text\n"
     "\n"
-    "Of the options of gemmgrad bench it takes these: --suite, --filter, --threads, --json, --list.\n"
+    "The other options of gemmgrad bench have no meaning here: --time stands for --min-time and --repetitions.\n"
     "\n"
     "slower, faster: the interval of the ratio new / base excludes 1, and the ratio exceeds the change that the\n"
     "programs show against themselves. same: a change larger than that, or than the precision, is excluded.\n"
@@ -53,6 +56,9 @@ enum option_code {
     TIME,
     PRECISION,
     LEAST_EFFECT,
+    PATIENCE,
+    COLD,
+    QUICK,
     JSON,
     LIST
 };
@@ -68,6 +74,9 @@ static const struct option options[] = {
     {"time", required_argument, NULL, TIME},
     {"precision", required_argument, NULL, PRECISION},
     {"least-effect", required_argument, NULL, LEAST_EFFECT},
+    {"patience", required_argument, NULL, PATIENCE},
+    {"cold", no_argument, NULL, COLD},
+    {"quick", no_argument, NULL, QUICK},
     {"json", required_argument, NULL, JSON},
     {"list", no_argument, NULL, LIST},
     {"help", no_argument, NULL, 'h'},
@@ -157,6 +166,9 @@ static bool parse_one(choices *out, int code, const char *value)
     case TIME: return gg_parse_positive(&out->settings.seconds, "ab", "time", value, 3600.0);
     case PRECISION: return parse_percent(&out->settings.precision, "precision", value);
     case LEAST_EFFECT: return parse_percent(&out->settings.floor, "least-effect", value);
+    case PATIENCE: return gg_parse_positive(&out->settings.base.patience, "ab", "patience", value, 86400.0);
+    case COLD: out->settings.base.cold = true; return true;
+    case QUICK: out->settings.base.quick = true; return true;
     case JSON: out->json = value; return true;
     case LIST: out->list = true; return true;
     default: out->help = true; return true;
@@ -166,7 +178,7 @@ static bool parse_one(choices *out, int code, const char *value)
 static int parse(choices *out, int argc, char **argv)
 {
     int answer;
-    *out = (choices){.settings = {.base = {.name = "--base"},
+    *out = (choices){.settings = {.base = {.name = "--base", .patience = 120.0},
                                   .fresh = {.name = "--new"},
                                   .suite = "all",
                                   .seconds = 5.0,
@@ -180,6 +192,10 @@ static int parse(choices *out, int argc, char **argv)
     }
     if (optind < argc)
         return gg_usage_error("ab", "unexpected argument '%s'; ab takes only options", argv[optind]);
+    ab_side *base = &out->settings.base, *fresh = &out->settings.fresh; /* these hold for both */
+    fresh->patience = base->patience;
+    fresh->cold = base->cold;
+    fresh->quick = base->quick;
     if (!out->help && (out->settings.base.program == NULL || out->settings.fresh.program == NULL))
         return gg_usage_error("ab", "%s is missing", out->settings.base.program == NULL ? "--base" : "--new");
     return GG_EXIT_DONE;

@@ -2,6 +2,8 @@
 #ifndef GEMMGRAD_BENCH_AB_SIDE_H
 #define GEMMGRAD_BENCH_AB_SIDE_H
 
+#include <stdbool.h>
+
 #include <gemmgrad/blas_backend.h>
 
 enum { AB_MOST_VARIABLES = 16 };
@@ -13,6 +15,8 @@ typedef struct ab_side {
     const char *blas;                         /* library to load in place of the BLAS it was linked with, or NULL */
     const char *variables[AB_MOST_VARIABLES]; /* "NAME=VALUE" */
     int variable_count;
+    bool quick, cold; /* passed on to the program */
+    double patience;  /* seconds it may take to answer; 0: as long as it likes */
     char found[4096]; /* where a program without a slash was found */
 } ab_side;
 

@@ -461,14 +461,22 @@ static int measure(const choices *chosen)
     return code;
 }
 
+static bool check_cold(const choices *chosen)
+{
+    const bool possible = !chosen->cold || bench_cold_possible();
+    if (!possible)
+        gg_usage_error("bench", "--cold: this CPU has no instruction that empties a cache line");
+    return possible;
+}
+
 static int prepare_and_measure(const choices *chosen)
 {
     if (chosen->thread_counts > 0 && gg_set_threads(chosen->threads[0]) != GG_OK)
         return gg_failure("bench");
     if (chosen->peer_count > 0 && chosen->thread_counts > 1)
         return gg_usage_error("bench", "--peer goes with one number of threads");
-    if (chosen->cold && !bench_cold_possible())
-        return gg_usage_error("bench", "--cold: this CPU has no instruction that empties a cache line");
+    if (!check_cold(chosen))
+        return GG_EXIT_USAGE;
     const bool to_file = chosen->json != NULL && strcmp(chosen->json, "-") != 0;
     if (to_file && gg_output_check("--json", chosen->json, true) != GG_OK)
         return gg_failure("bench");
@@ -486,7 +494,7 @@ int gg_command_bench(int argc, char **argv)
     else if (code == GG_EXIT_DONE && chosen.list)
         code = list_names(&chosen);
     else if (code == GG_EXIT_DONE && chosen.serve)
-        code = bench_serve(chosen.threads[0]);
+        code = check_cold(&chosen) ? bench_serve(chosen.threads[0], chosen.quick, chosen.cold) : GG_EXIT_USAGE;
     else if (code == GG_EXIT_DONE)
         code = prepare_and_measure(&chosen);
     if (chosen.filter_text != NULL)

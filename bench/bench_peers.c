@@ -21,7 +21,7 @@ gg_status bench_peer_start(bench_peer *peer, const char *name, const char *pytho
 {
     *peer = (bench_peer){.name = name};
     snprintf(peer->script, sizeof peer->script, "%s/%s_peers.py", folder, name);
-    peer->side = (ab_side){.name = "--peer", .program = python, .script = peer->script};
+    peer->side = (ab_side){.name = "--peer", .program = python, .script = peer->script, .patience = 300.0};
     gg_status status = ab_child_start(&peer->child, &peer->side, threads);
     if (status == GG_OK)
         status = ask_about(peer);
@@ -37,6 +37,19 @@ void bench_peer_stop(bench_peer *peer)
     peer->names = NULL;
 }
 
+/* Whether the name is one of the words, or begins as a word that ends in '*'. */
+static bool is_listed(const char *words, const char *name)
+{
+    for (const char *star = strchr(words, '*'); star != NULL; star = strchr(star + 1, '*')) {
+        const char *start = star;
+        while (start > words && start[-1] != ' ')
+            start--;
+        if (star > start && (star[1] == ' ' || star[1] == '\0') && strncmp(name, start, (size_t)(star - start)) == 0)
+            return true;
+    }
+    return gg_has_word(words, name);
+}
+
 bool bench_peer_has(const bench_peer *peer, const char *name, char *own, size_t size)
 {
     static const char *const layouts[] = {"/in_out/", "/out_in/"};
@@ -46,7 +59,7 @@ bool bench_peer_has(const bench_peer *peer, const char *name, char *own, size_t 
         if (at != NULL)
             memmove(at, at + strlen(layouts[i]) - 1, strlen(at + strlen(layouts[i]) - 1) + 1);
     }
-    return gg_has_word(peer->names, own);
+    return is_listed(peer->names, own);
 }
 
 gg_status bench_peer_open(bench_peer *peer, const char *own, double *seconds)

@@ -4,6 +4,7 @@
 #include <gemmgrad/measure.h>
 
 #include "bench_check.h"
+#include "bench_cold.h"
 #include "commands.h"
 #include "options.h"
 
@@ -35,9 +36,19 @@ static int run_case(void *context)
     return s->line->kind->variants[s->variant].run(&s->work) != GG_OK;
 }
 
+static void empty_caches(void *context)
+{
+    bench_cold_flush(&((served *)context)->work);
+}
+
 static void close_case(void *context)
 {
     bench_work_close(&((served *)context)->work);
+}
+
+static bool is_left_out(const bench_case *line, bool quick)
+{
+    return quick && line->kind->too_long != NULL && line->kind->too_long(line);
 }
 
 static int count_variants(const bench_case *lines, int count)
@@ -49,18 +60,18 @@ static int count_variants(const bench_case *lines, int count)
     return variants;
 }
 
-static int list_all(gg_measured *cases, served *all, const bench_case *lines, int count)
+static int list_all(gg_measured *cases, served *all, const bench_case *lines, int count, bool quick, bool cold)
 {
     int listed = 0;
     for (int i = 0; i < count; i++)
         for (int j = 0; j < bench_case_variants(&lines[i]); j++) {
-            if (!bench_case_has(&lines[i], j))
+            if (!bench_case_has(&lines[i], j) || is_left_out(&lines[i], quick))
                 continue;
             served *s = &all[listed];
             s->line = &lines[i];
             s->variant = j;
             bench_case_name(s->name, s->line, s->line->kind->variants[j].name);
-            cases[listed++] = (gg_measured){s->name, open_case, run_case, close_case, s};
+            cases[listed++] = (gg_measured){s->name, open_case, run_case, close_case, s, cold ? empty_caches : NULL};
         }
     return listed;
 }
@@ -75,7 +86,7 @@ static void describe(char *text, size_t size)
         snprintf(text, size, "gemmgrad %s", gg_version());
 }
 
-int bench_serve(int threads)
+int bench_serve(int threads, bool quick, bool cold)
 {
     int count;
     void *cases = NULL, *all = NULL;
@@ -89,7 +100,8 @@ int bench_serve(int threads)
         status = gg_alloc_zero(&all, variants * sizeof(served));
     if (status == GG_OK) {
         describe(about, sizeof about);
-        const gg_measured_program program = {cases, list_all(cases, all, lines, count), about, gg_error_message};
+        const gg_measured_program program = {cases, list_all(cases, all, lines, count, quick, cold), about,
+                                             gg_error_message};
         gg_measure_serve(&program);
     }
     gg_free(cases);

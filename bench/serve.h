@@ -3,7 +3,10 @@
 #ifndef GEMMGRAD_BENCH_SERVE_H
 #define GEMMGRAD_BENCH_SERVE_H
 
-/* Answer until standard input ends; with `threads` threads, 0 for the default. Returns a gg_exit. */
-int bench_serve(int threads);
+#include <stdbool.h>
+
+/* Answer until standard input ends; with `threads` threads, 0 for the default, the cases of --quick or
+ * all, their data in the caches or out of them (cold). Returns a gg_exit. */
+int bench_serve(int threads, bool quick, bool cold);
 
 #endif

@@ -3,7 +3,19 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "backend.h"
 #include "conv_method.h"
+
+/* Terms of a sum by which F(4x4, 3x3) stays below the promised error in whatever order a BLAS adds them up: its
+ * rounding errors grow with the length of the sum. */
+enum { MOST_TERMS = 256 };
+
+bool gg_conv_keeps_accuracy(gg_conv_algorithm a, const gg_conv_geometry *g, gg_conv_pass pass)
+{
+    if (a != GG_CONV_WINOGRAD_4 || gg_policy_small_products())
+        return true; /* small products end in sums of short sums */
+    return pass != GG_CONV_BACKWARD_WEIGHTS && g->channels <= MOST_TERMS && g->filters <= MOST_TERMS;
+}
 
 /* Floats of a matrix of columns that a choice of im2col, which is seldom the fastest, may ask for: 16 MB. */
 enum { MOST_COLUMNS = 4000000 };
@@ -11,7 +23,7 @@ enum { MOST_COLUMNS = 4000000 };
 /* Whether a method may be chosen, whatever the batch: the workspace for a batch is then enough for a smaller one. */
 static bool is_candidate(gg_conv_algorithm a, const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy)
 {
-    if (accuracy == GG_CONV_EXACT && !gg_conv_is_exact(a))
+    if ((accuracy == GG_CONV_EXACT && !gg_conv_is_exact(a)) || !gg_conv_keeps_accuracy(a, g, pass))
         return false;
     if (a == GG_CONV_IM2COL && g->depth * g->pixels > MOST_COLUMNS && gg_conv_tiled.fits(g, pass))
         return false;

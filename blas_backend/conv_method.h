@@ -81,6 +81,9 @@ static inline bool gg_conv_is_exact(gg_conv_algorithm algorithm)
     return algorithm != GG_CONV_WINOGRAD_2 && algorithm != GG_CONV_WINOGRAD_4;
 }
 
+/* Whether its errors are those that the default accuracy promises, with the BLAS below. */
+bool gg_conv_keeps_accuracy(gg_conv_algorithm algorithm, const gg_conv_geometry *g, gg_conv_pass pass);
+
 /* Floats rounded up to whole cache lines, so that parts of a workspace do not share one. */
 static inline int64_t gg_conv_lines(int64_t floats)
 {

@@ -42,7 +42,7 @@ static int open(void *context, int again)
 int main(void)
 {
     static vectors data;
-    const gg_measured cases[] = {{"own/dot/4096", open, run, NULL, &data}};
+    const gg_measured cases[] = {{"own/dot/4096", open, run, NULL, &data, NULL}};
     const gg_measured_program program = {cases, 1, "own kernels 1.0", NULL};
     return gg_measure_serve(&program);
 }

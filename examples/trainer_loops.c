@@ -139,8 +139,8 @@ static int measured_step(void *context)
 int main(int argc, char **argv)
 {
     (void)argv;
-    const gg_measured cases[] = {{"train/784-512-10/128", NULL, measured_step, NULL, NULL}};
-    const gg_measured_program program = {cases, 1, "trainer 1.0", NULL};
+    const gg_measured cases[] = {{.name = "train/784-512-10/128", .run = measured_step}};
+    const gg_measured_program program = {.cases = cases, .count = 1, .about = "trainer 1.0"};
     start();
     if (argc > 1)
         return gg_measure_serve(&program);

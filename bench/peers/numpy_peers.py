@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""The layers and training steps of `gemmgrad bench` in NumPy, written as in Deep Learning from Scratch.
+"""The kernels, layers and training steps of `gemmgrad bench` in NumPy, written as in Deep Learning from Scratch.
 
 `gemmgrad bench --peer numpy --python PYTHON` runs it with --serve. NumPy brings a BLAS of its own, which reads the
 number of threads and the kernel from the environment when it is loaded: both are set before.
@@ -7,6 +7,7 @@ number of threads and the kernel from the environment when it is loaded: both ar
 import argparse
 import os
 
+import kernel_cases
 import peer_server
 
 LEARNING_RATE = 1e-5  # as in bench_kinds_network.c
@@ -131,7 +132,9 @@ def main():
         os.environ[name] = str(arguments.threads)
     import numpy as np
     about = f"NumPy {np.__version__}, {arguments.threads} threads, OPENBLAS_CORETYPE={kernel}"
-    peer_server.serve({name: lambda make=make: make(np) for name, make in CASES.items()}, about)
+    named = {name: lambda make=make: make(np) for name, make in CASES.items()}
+    peer_server.serve(peer_server.Cases(named, kernel_cases.numpy_patterns(),
+                                        lambda name: kernel_cases.numpy_ways(np, name)), about)
 
 
 if __name__ == "__main__":

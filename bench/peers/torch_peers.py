@@ -25,6 +25,7 @@ import sys
 import time
 
 import conv_shapes
+import kernel_cases
 import peer_server
 
 MARK = "GEMMGRAD_PEER_SETTING"
@@ -417,17 +418,17 @@ def run_cases(torch, names, repetitions, min_time):
 
 def serve_cases(torch, arguments):
     """One case at a time, when gemmgrad asks."""
-    def opener(make):
-        def ways():
-            torch.manual_seed(1)
-            gc.collect()
-            gc.disable()
-            return make(torch)
-        return ways
+    def prepared(make, *arguments):
+        torch.manual_seed(1)
+        gc.collect()
+        gc.disable()
+        return make(torch, *arguments)
     context = describe(torch, arguments, None)
     changed = " ".join(f"{key}={value}" for key, value in context["environment"].items()) or "as installed"
     about = f"PyTorch {torch.__version__}, {context['threads']} threads, BLAS {context['blas']}, {changed}"
-    peer_server.serve({name: opener(make) for name, make in CASES.items()}, about)
+    named = {name: lambda make=make: prepared(make) for name, make in CASES.items()}
+    peer_server.serve(peer_server.Cases(named, kernel_cases.torch_patterns(),
+                                        lambda name: prepared(kernel_cases.torch_ways, name)), about)
 
 
 # ---- results ----

@@ -145,7 +145,8 @@ class Ab(ProgramTest):
         self.write("blank.c", b"""#include <gemmgrad/measure.h>
             static int run(void *context) { (void)context; return 0; }
             int main(void) {
-                const gg_measured cases[] = {{"a/b", NULL, run, NULL, NULL}, {"a/two words", NULL, run, NULL, NULL}};
+                const gg_measured cases[] = {{"a/b", NULL, run, NULL, NULL, NULL},
+                                             {"a/two words", NULL, run, NULL, NULL, NULL}};
                 const gg_measured_program program = {cases, 2, "x", NULL};
                 return gg_measure_serve(&program);
             }""")
@@ -237,6 +238,14 @@ class Ab(ProgramTest):
         self.assertEqual(sorted(case["generations"] for case in report["cases"]), [0, 1])
         self.assertEqual(self.left(base) + self.left(new), [])
 
+    def test_patience_with_a_program_that_hangs_has_an_end(self):
+        base, new = self.pretend("a"), self.pretend("b", hangs_after=6)
+        done = self.ab(base, new, "--patience", "0.5")
+        self.assertEqual(done.returncode, 2, done.stderr)
+        self.assertIn(f"--new {new} did not answer in 0.5 seconds", done.stderr)
+        self.assertIn("did not answer", self.read_json("ab.json")["error"])
+        self.assertEqual(self.left(base) + self.left(new), [])
+
     @unittest.skipUnless(sys.platform == "linux", "elsewhere nobody ends the processes")
     def test_no_process_outlives_one_that_is_killed(self):
         base = self.pretend("a", hangs_after=1)
@@ -256,6 +265,20 @@ class Ab(ProgramTest):
         self.assertGreaterEqual(case["generations"], 12)
         self.assertEqual(report["threads"], 1)
         self.assertRegex(report["new"]["about"], "^gemmgrad .*kernel .*threads 1$")
+
+    def test_cold_and_quick_reach_the_program(self):
+        quick = self.succeeds("ab", "--base", self.program, "--new", self.program, "--quick", "--list").stdout.split()
+        every = self.succeeds("ab", "--base", self.program, "--new", self.program, "--list").stdout.split()
+        self.assertLess(set(quick), set(every))
+        seconds = []
+        for cold in [], ["--cold"]:
+            done = self.run_program("ab", "--base", self.program, "--new", self.program, "--threads", "1", *cold,
+                                    "--filter", "^kernels/sum_rows/32x256$", "--time", "0.1", "--json", "-")
+            if "no instruction" in done.stderr:
+                self.skipTest("this CPU cannot empty a cache line")
+            case, = json.loads(done.stdout)["cases"]
+            seconds.append(sorted(case["seconds"]["base"])[0])
+        self.assertGreater(seconds[1], 1.5 * seconds[0])
 
     def test_a_kernel_of_ones_own(self):
         own = os.environ.get("OWN_KERNEL")

@@ -186,16 +186,19 @@ PEER = """import sys
 sys.path.insert(0, {peers!r})
 import peer_server
 peer_server.seconds_of = lambda function, count: 0.001
-peer_server.serve({{"layers/affine/32x256x256": lambda: {{"way": lambda: None}},
-                   "training/perceptron/sigmoid-sgd/30x2x10x3": lambda: {{"way": lambda: 1 / 0}}}}, "Pretender 1.0")
+named = {{"layers/affine/32x256x256": lambda: {{"way": lambda: None}},
+         "training/perceptron/sigmoid-sgd/30x2x10x3": lambda: {{"way": lambda: 1 / 0}}}}
+cases = peer_server.Cases(named, ["kernels/sum_rows/*"], lambda name: {{name: lambda: None}})
+peer_server.serve(cases, "Pretender 1.0")
 """
 
 
 class Peers(ProgramTest):
     def bench(self, *arguments, code=0):
         self.write("numpy_peers.py", PEER.format(peers=str(PEERS)).encode())
-        done = self.run_program("bench", *FAST, "--no-raw", "--filter", "affine/(in_out|out_in)/32x256|sigmoid-sgd",
-                                "--json", "r.json", "--peer", "numpy", "--python", sys.executable, *arguments)
+        cases = "affine/(in_out|out_in)/32x256|sigmoid-sgd|sum_rows/32x256|softmax/forward/128x10$"
+        done = self.run_program("bench", *FAST, "--no-raw", "--filter", cases, "--json", "r.json", "--peer", "numpy",
+                                "--python", sys.executable, *arguments)
         self.assertEqual(done.returncode, code, done.stderr)
         return done
 
@@ -205,8 +208,7 @@ class Peers(ProgramTest):
         self.assertEqual(report["context"]["numpy"], "Pretender 1.0")
         medians = {entry["run_name"]: entry for entry in report["benchmarks"]
                    if entry.get("aggregate_name") == "median"}
-        for layout in ("in_out", "out_in"):
-            name = f"layers/affine/{layout}/32x256x256"
+        for name in ("layers/affine/in_out/32x256x256", "layers/affine/out_in/32x256x256", "kernels/sum_rows/32x256"):
             self.assertEqual(medians[name + "/numpy"]["real_time"], 1e6)
             times = [entry["real_time"] for entry in report["benchmarks"]
                      if entry["run_name"] == name and entry["run_type"] == "iteration"]
@@ -214,6 +216,7 @@ class Peers(ProgramTest):
             self.assertAlmostEqual(medians[name]["ratio_numpy"] / ratio, 1.0, places=4)
         self.assertIn("ZeroDivisionError", done.stderr)  # that case of the peer is out, ours is not
         self.assertNotIn("ratio_numpy", medians["training/perceptron/sigmoid-sgd/30x2x10x3"])
+        self.assertNotIn("ratio_numpy", medians["kernels/softmax/forward/128x10"])
         self.assertIn("times as fast as Pretender 1.0", done.stdout)
 
     def test_peers_that_are_not_there(self):

@@ -5,7 +5,7 @@
  *     static int run(void *context) { my_kernel(context); return 0; }
  *     int main(void)
  *     {
- *         const gg_measured cases[] = {{"mine/kernel/1000", NULL, run, NULL, &my_data}};
+ *         const gg_measured cases[] = {{"mine/kernel/1000", NULL, run, NULL, &my_data, NULL}};
  *         const gg_measured_program program = {cases, 1, "my kernels 1.0", NULL};
  *         return gg_measure_serve(&program);
  *     }
@@ -45,6 +45,8 @@ typedef struct gg_measured {
     int (*run)(void *context);             /* one repetition; 0, or another number for a failure */
     void (*close)(void *context);          /* NULL: nothing to do */
     void *context;
+    void (*before)(void *context); /* called before each repetition, outside of its time, as to empty the caches; NULL:
+                                    * nothing to do, and a sample's repetitions are timed in a row */
 } gg_measured;
 
 typedef struct gg_measured_program {
@@ -72,9 +74,25 @@ static inline double gg_measure_now(void)
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
 }
 
-/* Seconds of a repetition over `count` in a row; below 0 when one failed. */
+/* Seconds of a repetition, the mean of `count`, each timed alone; below 0 when one failed. */
+static inline double gg_measure_apart(const gg_measured *c, long count)
+{
+    double seconds = 0.0;
+    for (long i = 0; i < count; i++) {
+        c->before(c->context);
+        const double start = gg_measure_now();
+        if (c->run(c->context) != 0)
+            return -1.0;
+        seconds += gg_measure_now() - start;
+    }
+    return seconds / (double)count;
+}
+
+/* The same over `count` in a row. */
 static inline double gg_measure_seconds(const gg_measured *c, long count)
 {
+    if (c->before != NULL)
+        return gg_measure_apart(c, count);
     const double start = gg_measure_now();
     for (long i = 0; i < count; i++)
         if (c->run(c->context) != 0)
