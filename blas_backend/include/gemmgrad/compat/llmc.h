@@ -20,8 +20,8 @@
 #include <gemmgrad/compat/failure.h>
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/gemm.h>
+#include <gemmgrad/layernorm.h>
 #include <gemmgrad/matmul.h>
-#include <gemmgrad/norm.h>
 #include <gemmgrad/softmax.h>
 
 /* ---- products ---- */
@@ -213,13 +213,7 @@ static inline void attention_backward(float *dinp, float *dpreatt, float *datt, 
 static inline void layernorm_forward(float *out, float *mean, float *rstd, const float *inp, const float *weight,
                                      const float *bias, int B, int T, int C)
 {
-    /* Normalising channels over one image of C pixels is normalising rows. */
-    const gg_status status =
-        gg_batchnorm_forward(out, mean, rstd, NULL, NULL, inp, NULL, NULL, 1, (int64_t)B * T, C, NULL);
-    for (int64_t r = 0; status == GG_OK && r < (int64_t)B * T; r++)
-        for (int64_t c = 0; c < C; c++)
-            out[r * C + c] = weight[c] * out[r * C + c] + bias[c];
-    gg_compat_check(status);
+    gg_compat_check(gg_layernorm_forward(out, mean, rstd, inp, weight, bias, (int64_t)B * T, C, NULL));
 }
 
 /* dinp, dweight and dbias += their gradients. */
