@@ -16,11 +16,6 @@
 
 #include "kernels/kernels.h"
 
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
-
 /* A kernel's view of step t without its units; product NULL: no later step has sent gradients. */
 static gg_cell_backward step_of(const gg_recurrent_share *s, int64_t t, const float *product)
 {
@@ -89,8 +84,9 @@ static void multiply_gates(const gg_recurrent_share *s, int64_t t, int64_t unit,
 static void run_groups(const gg_recurrent_share *s, const gg_cell_backward *step, int64_t later, cell_kernel *kernel)
 {
     const int64_t group = gg_step_group(&s->run->weights, s->end - s->begin);
-    for (int64_t unit = s->begin; unit < s->end; unit += group) {
-        const int64_t count = least(group, s->end - unit);
+    for (int64_t i = 0; i * group < s->end - s->begin; i++) {
+        const gg_step_units own = gg_step_nth(i, step->step, group, s->begin, s->end);
+        const int64_t unit = own.begin, count = own.count;
         if (later >= 0)
             multiply_gates(s, later, unit, count);
         run_cell(step, kernel, unit, count);
@@ -103,8 +99,9 @@ static void run_reset(const gg_recurrent_share *s, const gg_cell_backward *step)
     const gg_recurrent_run *r = s->run;
     const gg_step_part part = {step->gates + 2 * r->hidden, r->kept, 2 * r->hidden, r->hidden, false};
     const int64_t group = gg_step_group(&r->weights, s->end - s->begin);
-    for (int64_t unit = s->begin; unit < s->end; unit += group) {
-        const int64_t count = least(group, s->end - unit);
+    for (int64_t i = 0; i * group < s->end - s->begin; i++) {
+        const gg_step_units own = gg_step_nth(i, step->step, group, s->begin, s->end);
+        const int64_t unit = own.begin, count = own.count;
         gg_step_multiply(s->scratch, &r->weights, &part, r->batch, unit, count);
         run_cell(step, gg_kernels()->gru_before_reset_backward, unit, count);
     }

@@ -151,8 +151,9 @@ static void run_groups(const gg_recurrent_share *s, const gg_cell_forward *step,
     const gg_recurrent_run *r = s->run;
     const gg_step_part part = {.a = operand, .lda = r->hidden, .first = 0, .depth = r->hidden};
     const int64_t group = gg_step_group(weights, s->end - s->begin);
-    for (int64_t unit = s->begin; unit < s->end; unit += group) {
-        const int64_t count = least(group, s->end - unit);
+    for (int64_t i = 0; i * group < s->end - s->begin; i++) {
+        const gg_step_units own = gg_step_nth(i, step->step, group, s->begin, s->end);
+        const int64_t unit = own.begin, count = own.count;
         if (zero)
             gg_kernels()->fill(s->scratch, r->batch * count * weights->gates, 0.0f);
         else

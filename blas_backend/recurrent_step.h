@@ -24,6 +24,18 @@ typedef struct gg_step_weights {
 /* Units whose product is computed at once; all `own` ones of a thread where nothing is packed. */
 int64_t gg_step_group(const gg_step_weights *weights, int64_t own);
 
+/* The i-th group of units [begin, end) in step `step`. Every other step takes the groups from behind: weights larger
+ * than the cache, read in the same order again and again, would never be found there. */
+typedef struct gg_step_units {
+    int64_t begin, count;
+} gg_step_units;
+
+static inline gg_step_units gg_step_nth(int64_t i, int64_t step, int64_t group, int64_t begin, int64_t end)
+{
+    const int64_t groups = (end - begin + group - 1) / group, at = begin + (step % 2 == 0 ? i : groups - 1 - i) * group;
+    return (gg_step_units){at, at + group < end ? group : end - at};
+}
+
 /* Pack the groups of units [begin, end). */
 void gg_step_pack(const gg_step_weights *weights, int64_t begin, int64_t end);
 
