@@ -1,6 +1,6 @@
-/* bench_kinds_gpt.c - a training step of a small GPT: characters, learned positions, blocks with the normalisation
- * before, scores by the embedding's own weight, AdamW. Its multiply-adds are those of whole attention, though half of
- * it is skipped.
+/* bench_kinds_text.c - a training step of a model of characters. A GPT: learned positions, blocks with the
+ * normalisation before, scores by the embedding's own weight, AdamW; its multiply-adds are those of whole attention,
+ * though half of it is skipped. An LSTM: one layer that carries its state from step to step, Adam.
  *
  * A step is too long for plain loops in double; the layers are held to them elsewhere. Here the gradient of the loss
  * along itself is held to the loss a small step further. */
@@ -8,14 +8,22 @@
 
 #include "bench_case.h"
 #include "bench_check.h"
-#include "gpt.h"
+#include "char_lm.h"
 
-enum { LAYERS, WIDTH, HEADS, CONTEXT, BATCH }; /* size */
+enum { LAYERS, WIDTH, HEADS, CONTEXT, BATCH }; /* size of a GPT */
+enum { EMBEDDING, HIDDEN, WINDOW, STREAMS };   /* and of an LSTM */
 enum { VOCABULARY = 65 };                      /* of tinyshakespeare */
 
 static gg_char_lm shape_of(const bench_case *line)
 {
     const int64_t *size = line->size;
+    if (line->option == BENCH_LSTM_ADAM)
+        return (gg_char_lm){.cell = "lstm",
+                            .characters = VOCABULARY,
+                            .layers = 1,
+                            .embedding = size[EMBEDDING],
+                            .hidden = size[HIDDEN],
+                            .context = size[WINDOW]};
     return (gg_char_lm){.cell = "gpt",
                         .characters = VOCABULARY,
                         .layers = size[LAYERS],
@@ -24,30 +32,36 @@ static gg_char_lm shape_of(const bench_case *line)
                         .context = size[CONTEXT]};
 }
 
-static double gpt_flops(const bench_case *line)
+static int64_t batch_of(const bench_case *line)
 {
-    const gg_char_lm shape = shape_of(line);
-    return 2.0 * (double)gg_gpt_multiply_adds(&shape) * (double)(line->size[CONTEXT] * line->size[BATCH]);
+    return line->size[line->option == BENCH_LSTM_ADAM ? STREAMS : BATCH];
 }
 
-static gg_status open_gpt(bench_work *work)
+static double text_flops(const bench_case *line)
 {
-    const int64_t *size = work->line->size;
+    const gg_char_lm shape = shape_of(line);
+    return 2.0 * (double)gg_char_lm_multiply_adds(&shape) * (double)(shape.context * batch_of(line));
+}
+
+static gg_status open_text(bench_work *work)
+{
     const gg_char_lm shape = shape_of(work->line);
+    const int64_t batch = batch_of(work->line), count = shape.context * batch;
+    const gg_optimizer_kind optimizer = work->line->option == BENCH_LSTM_ADAM ? GG_ADAM : GG_ADAMW;
     gg_char_lm_network net;
-    gg_status status = gg_gpt_build(&net, &shape, 1);
+    gg_status status = gg_char_lm_build(&net, &shape, 1);
     if (status != GG_OK)
         return status;
     work->model = net.model;
     work->loss = net.loss;
-    int32_t *tokens = bench_take_labels(work, size[CONTEXT] * size[BATCH], VOCABULARY);
-    int32_t *labels = bench_take_labels(work, size[CONTEXT] * size[BATCH], VOCABULARY);
+    int32_t *tokens = bench_take_labels(work, count, VOCABULARY);
+    int32_t *labels = bench_take_labels(work, count, VOCABULARY);
     if (work->status == GG_OK)
-        status = gg_model_set_largest(net.model, GG_TIME, size[CONTEXT]);
+        status = gg_model_set_largest(net.model, GG_TIME, shape.context);
     if (status == GG_OK && work->status == GG_OK)
-        status = gg_model_plan(net.model, net.loss, size[BATCH]);
+        status = gg_model_plan(net.model, net.loss, batch);
     if (status == GG_OK && work->status == GG_OK)
-        status = gg_optimizer_new(&work->optimizer, net.model, &(gg_optimizer_options){.kind = GG_ADAMW});
+        status = gg_optimizer_new(&work->optimizer, net.model, &(gg_optimizer_options){.kind = optimizer});
     if (status == GG_OK && work->status == GG_OK)
         status = gg_model_bind_labels(net.model, net.input, tokens);
     if (status == GG_OK && work->status == GG_OK)
@@ -64,7 +78,7 @@ static gg_status find_gradients(bench_work *work)
 /* As in bench_kinds_network.c. */
 static const float RATE = 1e-5f;
 
-static gg_status run_gpt(bench_work *work)
+static gg_status run_text(bench_work *work)
 {
     const gg_status status = find_gradients(work);
     return status != GG_OK ? status : gg_optimizer_step(work->optimizer, RATE);
@@ -78,7 +92,7 @@ static gg_status move(const bench_work *work, double step)
 }
 
 /* Loss(w + e g) - Loss(w - e g) = 2 e |g|^2 + O(e^3), with e |g|^2 a hundredth or so. */
-static gg_status check_gpt(bench_work *work, int variant)
+static gg_status check_text(bench_work *work, int variant)
 {
     double squares = 0.0, losses[2];
     gg_status status = find_gradients(work);
@@ -99,17 +113,20 @@ static gg_status check_gpt(bench_work *work, int variant)
     return status != GG_OK ? status : work->line->kind->variants[variant].run(work);
 }
 
-static void close_gpt(bench_work *work)
+static void close_text(bench_work *work)
 {
     gg_optimizer_free(work->optimizer);
     gg_model_free(work->model);
 }
 
-const bench_kind bench_gpt = {
-    .name = "gpt-adamw",
-    .variants = {{"", run_gpt}},
-    .flops = gpt_flops,
-    .open = open_gpt,
-    .check = check_gpt,
-    .close = close_gpt,
+static const char *const models[] = {[BENCH_GPT_ADAMW] = "gpt-adamw", [BENCH_LSTM_ADAM] = "lstm-adam", NULL};
+
+const bench_kind bench_text = {
+    .name = "characters",
+    .options = models,
+    .variants = {{"", run_text}},
+    .flops = text_flops,
+    .open = open_text,
+    .check = check_text,
+    .close = close_text,
 };
