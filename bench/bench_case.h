@@ -152,7 +152,7 @@ enum { BENCH_PROJECTED, BENCH_CORE };
 enum { BENCH_RELU_SGD, BENCH_RELU_ADAM, BENCH_SIGMOID_SGD };
 
 /* Options of bench_text: the model and its optimiser. */
-enum { BENCH_GPT_ADAMW, BENCH_LSTM_ADAM };
+enum { BENCH_GPT_ADAMW, BENCH_LSTM_ADAM, BENCH_DATE_ADAM };
 
 /* Options of bench_convnet: the network and its optimiser. */
 enum { BENCH_MNIST_ADAM, BENCH_VGG_MOMENTUM };

@@ -572,6 +572,7 @@ static const bench_case cases[] = {
     NETWORK(RELU_ADAM, 128, 784, 512, 512, 10),
     TEXT(GPT_ADAMW, 6, 384, 6, 256, 8), /* layers, width, heads, context, batch */
     TEXT(LSTM_ADAM, 128, 256, 64, 32),  /* embedding, hidden, window, batch */
+    TEXT(DATE_ADAM, 59, 16, 256, 29, 11, 128), /* characters, embedding, hidden, steps asked and said, batch */
     CONVNET(MNIST_ADAM, 64),
     CONVNET(VGG_MOMENTUM, 32),
 };

@@ -1,6 +1,7 @@
 /* bench_kinds_text.c - a training step of a model of characters. A GPT: learned positions, blocks with the
  * normalisation before, scores by the embedding's own weight, AdamW; its multiply-adds are those of whole attention,
- * though half of it is skipped. An LSTM: one layer that carries its state from step to step, Adam.
+ * though half of it is skipped. An LSTM: one layer that carries its state from step to step, Adam. The date model of
+ * task_date.c with dot products: clipping and Adam.
  *
  * A step is too long for plain loops in double; the layers are held to them elsewhere. Here the gradient of the loss
  * along itself is held to the loss a small step further. */
@@ -12,7 +13,8 @@
 
 enum { LAYERS, WIDTH, HEADS, CONTEXT, BATCH }; /* size of a GPT */
 enum { EMBEDDING, HIDDEN, WINDOW, STREAMS };   /* and of an LSTM */
-enum { VOCABULARY = 65 };                      /* of tinyshakespeare */
+enum { DATE_CHARACTERS, DATE_EMBEDDING, DATE_HIDDEN, ASKED, SAID, PAIRS };
+enum { VOCABULARY = 65 }; /* of tinyshakespeare */
 
 static gg_char_lm shape_of(const bench_case *line)
 {
@@ -43,7 +45,63 @@ static double text_flops(const bench_case *line)
     return 2.0 * (double)gg_char_lm_multiply_adds(&shape) * (double)(shape.context * batch_of(line));
 }
 
-static gg_status open_text(bench_work *work)
+/* ---- dates ---- */
+
+/* Of the encoder, the decoder, the attention and the scores. */
+static double date_flops(const bench_case *line)
+{
+    const int64_t *size = line->size, h = size[DATE_HIDDEN];
+    const int64_t cells = (size[ASKED] + size[SAID]) * (size[DATE_EMBEDDING] + h) * 4 * h;
+    const int64_t rest = 2 * size[SAID] * size[ASKED] * h + size[SAID] * 2 * h * size[DATE_CHARACTERS];
+    return 2.0 * 3.0 * (double)(cells + rest) * (double)size[PAIRS];
+}
+
+/* The graph; inputs: question, given, labels. */
+static gg_value build_date(gg_model *model, gg_value inputs[3], const int64_t *size)
+{
+    gg_recurrent_outputs read;
+    inputs[0] = gg_input_labels(model, "question", 2, (int64_t[]){GG_TIME, GG_BATCH});
+    inputs[1] = gg_input_labels(model, "given", 2, (int64_t[]){GG_TIME_2, GG_BATCH});
+    inputs[2] = gg_input_labels(model, "answer", 2, (int64_t[]){GG_TIME_2, GG_BATCH});
+    gg_value x = gg_embedding(model, inputs[0], size[DATE_CHARACTERS], size[DATE_EMBEDDING], NULL);
+    gg_lstm(model, x, size[DATE_HIDDEN], NULL, &read);
+    x = gg_embedding(model, inputs[1], size[DATE_CHARACTERS], size[DATE_EMBEDDING], NULL);
+    const gg_value y = gg_lstm(model, x, size[DATE_HIDDEN], &(gg_recurrent_options){.h0 = &read.h_last}, NULL);
+    const gg_value context = gg_score_attention(model, y, read.y, read.y, NULL, NULL);
+    const gg_value both = gg_concatenate(model, (gg_value[]){context, y}, 2);
+    return gg_softmax_with_loss(model, gg_affine(model, both, size[DATE_CHARACTERS], NULL), inputs[2]);
+}
+
+static gg_status open_date(bench_work *work)
+{
+    const int64_t *size = work->line->size;
+    const int64_t steps[] = {size[ASKED], size[SAID], size[SAID]};
+    const gg_optimizer_options adam = {.kind = GG_ADAM, .clip_norm = 5.0f};
+    gg_value inputs[3];
+    gg_status status = gg_model_new(&work->model, 1);
+    if (status == GG_OK)
+        work->loss = build_date(work->model, inputs, size);
+    for (int i = 0; i < 2 && status == GG_OK; i++)
+        status = gg_model_set_largest(work->model, i == 0 ? GG_TIME : GG_TIME_2, steps[i]);
+    if (status == GG_OK)
+        status = gg_model_plan(work->model, work->loss, size[PAIRS]);
+    if (status == GG_OK)
+        status = gg_optimizer_new(&work->optimizer, work->model, &adam);
+    for (int i = 0; i < 3 && status == GG_OK; i++) {
+        const int32_t *labels = bench_take_labels(work, steps[i] * size[PAIRS], size[DATE_CHARACTERS]);
+        status = work->status != GG_OK ? work->status : gg_model_bind_labels(work->model, inputs[i], labels);
+    }
+    return status;
+}
+
+/* ---- a step of either ---- */
+
+static double flops_of(const bench_case *line)
+{
+    return line->option == BENCH_DATE_ADAM ? date_flops(line) : text_flops(line);
+}
+
+static gg_status open_characters(bench_work *work)
 {
     const gg_char_lm shape = shape_of(work->line);
     const int64_t batch = batch_of(work->line), count = shape.context * batch;
@@ -67,6 +125,11 @@ static gg_status open_text(bench_work *work)
     if (status == GG_OK && work->status == GG_OK)
         status = gg_model_bind_labels(net.model, net.labels, labels);
     return work->status != GG_OK ? work->status : status;
+}
+
+static gg_status open_model(bench_work *work)
+{
+    return work->line->option == BENCH_DATE_ADAM ? open_date(work) : open_characters(work);
 }
 
 static gg_status find_gradients(bench_work *work)
@@ -119,14 +182,15 @@ static void close_text(bench_work *work)
     gg_model_free(work->model);
 }
 
-static const char *const models[] = {[BENCH_GPT_ADAMW] = "gpt-adamw", [BENCH_LSTM_ADAM] = "lstm-adam", NULL};
+static const char *const models[] = {
+    [BENCH_GPT_ADAMW] = "gpt-adamw", [BENCH_LSTM_ADAM] = "lstm-adam", [BENCH_DATE_ADAM] = "date-adam", NULL};
 
 const bench_kind bench_text = {
     .name = "characters",
     .options = models,
     .variants = {{"", run_text}},
-    .flops = text_flops,
-    .open = open_text,
+    .flops = flops_of,
+    .open = open_model,
     .check = check_text,
     .close = close_text,
 };
