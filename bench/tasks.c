@@ -107,7 +107,7 @@ const gg_task gg_tasks[] = {
      .choices = "dot scaled general additive local none",
      .epochs = 2,
      .batch = 128,
-     .rate = 1e-3,
+     .rate = 2e-3,
      .optimizer = {.kind = GG_ADAM, .clip_norm = 5.0f}},
     {.name = "word2vec",
      .about = "vectors of words from their neighbours (--data FILE, or tales the program writes), Adam",

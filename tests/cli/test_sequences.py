@@ -1,5 +1,5 @@
 #!/usr/bin/env python3
-"""Texts, sums, dates and words: gemmgrad train char-lm, addition, date and word2vec, gemmgrad generate, gemmgrad gradflow."""
+"""Texts, sums, dates and words: gemmgrad train char-lm, addition, date, word2vec; gemmgrad generate and gradflow."""
 import json
 import math
 import os
