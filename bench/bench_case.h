@@ -129,7 +129,7 @@ extern const bench_kind bench_affine;                                       /* b
 extern const bench_kind bench_network;                                      /* bench_kinds_network.c */
 extern const bench_kind bench_conv, bench_depthwise;                        /* bench_kinds_conv.c */
 extern const bench_kind bench_layer_norm, bench_rms_norm;                   /* bench_kinds_rows.c */
-extern const bench_kind bench_gpt;                                          /* bench_kinds_gpt.c */
+extern const bench_kind bench_text;                                         /* bench_kinds_text.c */
 extern const bench_kind bench_recurrent;                                    /* bench_kinds_recurrent.c */
 extern const bench_kind bench_attention;                                    /* bench_kinds_attention.c */
 extern const bench_kind bench_convnet;                                      /* bench_kinds_convnet.c */
@@ -150,6 +150,9 @@ enum { BENCH_PROJECTED, BENCH_CORE };
 
 /* Options of bench_network: the activation of the hidden layers and the optimiser. */
 enum { BENCH_RELU_SGD, BENCH_RELU_ADAM, BENCH_SIGMOID_SGD };
+
+/* Options of bench_text: the model and its optimiser. */
+enum { BENCH_GPT_ADAMW, BENCH_LSTM_ADAM, BENCH_DATE_ADAM };
 
 /* Options of bench_convnet: the network and its optimiser. */
 enum { BENCH_MNIST_ADAM, BENCH_VGG_MOMENTUM };

@@ -35,7 +35,7 @@
 #define DEPTHWISE(...) \
     DEPTHWISE_PASS(FORWARD, 16, __VA_ARGS__), DEPTHWISE_PASS(DX, 16, __VA_ARGS__), \
         DEPTHWISE_PASS(DW, 16, __VA_ARGS__), DEPTHWISE_PASS(BOTH, 16, __VA_ARGS__)
-#define GPT(...) {"training", "training steps", &bench_gpt, 0, {__VA_ARGS__}}
+#define TEXT(option, ...) {"training", "training steps", &bench_text, BENCH_##option, {__VA_ARGS__}}
 #define RECURRENT(cell, ...) \
     {"layers", "recurrent, forward and backward", &bench_recurrent, GG_CELL_##cell, {__VA_ARGS__}}
 #define LSTM_SIZES(hidden) \
@@ -570,7 +570,9 @@ static const bench_case cases[] = {
     NETWORK(SIGMOID_SGD, 30, 2, 10, 3),
     NETWORK(RELU_SGD, 128, 784, 512, 512, 10),
     NETWORK(RELU_ADAM, 128, 784, 512, 512, 10),
-    GPT(6, 384, 6, 256, 8), /* layers, width, heads, context, batch */
+    TEXT(GPT_ADAMW, 6, 384, 6, 256, 8), /* layers, width, heads, context, batch */
+    TEXT(LSTM_ADAM, 128, 256, 64, 32),  /* embedding, hidden, window, batch */
+    TEXT(DATE_ADAM, 59, 16, 256, 29, 11, 128), /* characters, embedding, hidden, steps asked and said, batch */
     CONVNET(MNIST_ADAM, 64),
     CONVNET(VGG_MOMENTUM, 32),
 };

@@ -10,6 +10,7 @@
 #include "backend.h"
 #include "fail.h"
 #include "matrix_check.h"
+#include "product.h"
 
 /* ---- what pays ---- */
 
@@ -18,6 +19,8 @@ enum {
     UNIT_BLOCK = 16,        /* units that stay with one thread: a register of floats, a cache line */
     STEP_GRAIN = 1 << 17,   /* multiply-adds of a step below which a second thread's barrier does not pay */
     REGION_GRAIN = 1 << 18, /* of all steps, below which a second thread is not woken */
+    ROWS_WEIGHTS = 320000,  /* floats of weights, up to which each thread's second-level cache holds all of them */
+    ROWS_LEAST = 8,         /* of the batch, for each thread, to be shared out by rows */
 };
 
 /* ---- cells ---- */
@@ -342,7 +345,7 @@ static void set_backward(gg_recurrent_run *r, const gg_recurrent_shape *s, const
 void gg_recurrent_take_over(const gg_recurrent_share *s, float *to, int64_t ld_to, const float *from, int64_t ld_from)
 {
     const int64_t units = s->end - s->begin;
-    for (int64_t row = 0; row < s->run->batch; row++) {
+    for (int64_t row = s->first_row; row < s->first_row + s->rows; row++) {
         float *target = to + row * ld_to + s->begin;
         if (from == NULL)
             memset(target, 0, (size_t)units * sizeof *target);
@@ -359,13 +362,24 @@ typedef struct team_job {
     share_body *body;
 } team_job;
 
+static bool shares_rows(const gg_recurrent_run *r, int members)
+{
+    return members > 1 && r->weights.packed != NULL && r->hidden * r->columns <= ROWS_WEIGHTS
+           && r->batch >= (int64_t)ROWS_LEAST * members;
+}
+
+/* Whole panels belong to one thread where all threads read what each has packed. */
 static void run_share(const team_job *job, const gg_recurrent_run *r, int member, int members, bool alone)
 {
-    const int64_t blocks = (r->hidden + UNIT_BLOCK - 1) / UNIT_BLOCK;
-    gg_recurrent_share share = {.run = r, .members = members, .alone = alone};
-    share.begin = blocks * member / members * UNIT_BLOCK;
-    share.end = member + 1 == members ? r->hidden : blocks * (member + 1) / members * UNIT_BLOCK;
-    share.scratch = r->scratch + share.begin * r->batch * r->weights.gates;
+    gg_recurrent_share share = {.run = r, .members = members, .alone = alone, .by_rows = shares_rows(r, members)};
+    const int64_t block = share.by_rows ? GG_PANEL : UNIT_BLOCK, blocks = (r->hidden + block - 1) / block;
+    share.part_begin = blocks * member / members * block;
+    share.part_end = member + 1 == members ? r->hidden : blocks * (member + 1) / members * block;
+    share.begin = share.by_rows ? 0 : share.part_begin;
+    share.end = share.by_rows ? r->hidden : share.part_end;
+    share.first_row = share.by_rows ? r->batch * member / members : 0;
+    share.rows = share.by_rows ? r->batch * (member + 1) / members - share.first_row : r->batch;
+    share.scratch = r->scratch + (share.first_row * r->hidden + share.begin * r->batch) * r->weights.gates;
     job->body(&share);
 }
 

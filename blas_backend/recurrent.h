@@ -41,10 +41,14 @@ typedef struct gg_recurrent_run {
     int64_t ld_start; /* of dh0 and dc0 */
 } gg_recurrent_run;
 
-/* The units of one thread. */
+/* What one thread does. Threads share out the units of each step, or the rows of the batch: then a step needs no
+ * barrier, but each thread reads all weights. */
 typedef struct gg_recurrent_share {
     const gg_recurrent_run *run;
-    int64_t begin, end;
+    int64_t begin, end;           /* units of a step */
+    int64_t first_row, rows;      /* of the batch */
+    int64_t part_begin, part_end; /* units that this thread packs weights and computes the input's part for */
+    bool by_rows;
     int members;    /* threads that work on this run */
     bool alone;     /* no other thread works on anything: products may use them all */
     float *scratch; /* this thread's own */
@@ -54,7 +58,14 @@ typedef struct gg_recurrent_share {
 void gg_recurrent_forward_share(const gg_recurrent_share *share);
 void gg_recurrent_backward_share(const gg_recurrent_share *share);
 
-/* The share's units of each row, from one matrix to another; `from` NULL: zeros. */
+/* Between two parts of a step that read what the other threads have written in the first. */
+static inline void gg_recurrent_meet(const gg_recurrent_share *s)
+{
+    if (!s->by_rows)
+        gg_barrier_wait(s->run->barrier, s->members);
+}
+
+/* The share's units of its rows, from one matrix to another; `from` NULL: zeros. */
 void gg_recurrent_take_over(const gg_recurrent_share *share, float *to, int64_t ld_to, const float *from,
                             int64_t ld_from);
 

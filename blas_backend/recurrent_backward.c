@@ -20,25 +20,26 @@
 static gg_cell_backward step_of(const gg_recurrent_share *s, int64_t t, const float *product)
 {
     const gg_recurrent_run *r = s->run;
+    const int64_t row = t * r->batch + s->first_row, first = s->first_row * r->hidden;
     return (gg_cell_backward){
-        .rows = r->batch,
+        .rows = s->rows,
         .step = t,
-        .lengths = r->inputs->lengths,
+        .lengths = r->inputs->lengths != NULL ? r->inputs->lengths + s->first_row : NULL,
         .product = product,
-        .dh = r->dh,
-        .dc = r->dc,
-        .dy = r->given->dy != NULL ? r->given->dy + t * r->batch * r->ldy : NULL,
+        .dh = r->dh + first,
+        .dc = r->dc != NULL ? r->dc + first : NULL,
+        .dy = r->given->dy != NULL ? r->given->dy + row * r->ldy : NULL,
         .lddy = r->ldy,
-        .gates = r->gates + t * r->batch * r->kept,
+        .gates = r->gates + row * r->kept,
         .gates_ld = r->kept,
         .gate_step = r->hidden,
-        .before = gg_recurrent_before(r, r->states, t),
-        .after = gg_recurrent_after(r, r->states, t),
-        .cell_before = r->cells != NULL ? gg_recurrent_before(r, r->cells, t) : NULL,
-        .cell_after = r->cells != NULL ? gg_recurrent_after(r, r->cells, t) : NULL,
+        .before = gg_recurrent_before(r, r->states, t) + first,
+        .after = gg_recurrent_after(r, r->states, t) + first,
+        .cell_before = r->cells != NULL ? gg_recurrent_before(r, r->cells, t) + first : NULL,
+        .cell_after = r->cells != NULL ? gg_recurrent_after(r, r->cells, t) + first : NULL,
         .ld = r->hidden,
-        .drop = r->inputs->drop,
-        .masked_now = gg_recurrent_operand(r, t),
+        .drop = r->inputs->drop != NULL ? r->inputs->drop + first : NULL,
+        .masked_now = gg_recurrent_operand(r, t) + first,
     };
 }
 
@@ -71,13 +72,13 @@ static void multiply_gates(const gg_recurrent_share *s, int64_t t, int64_t unit,
 {
     const gg_recurrent_run *r = s->run;
     const bool split = r->cell == GG_CELL_GRU || r->cell == GG_CELL_GRU_BEFORE;
-    const float *gates = r->gates + t * r->batch * r->kept;
+    const float *gates = r->gates + (t * r->batch + s->first_row) * r->kept;
     gg_step_part part = {.a = gates, .lda = r->kept, .depth = split ? 2 * r->hidden : r->columns};
-    gg_step_multiply(s->scratch, &r->weights, &part, r->batch, unit, count);
+    gg_step_multiply(s->scratch, &r->weights, &part, s->rows, unit, count);
     if (r->cell != GG_CELL_GRU)
         return;
     part = (gg_step_part){gates + 3 * r->hidden, r->kept, 2 * r->hidden, r->hidden, true};
-    gg_step_multiply(s->scratch, &r->weights, &part, r->batch, unit, count);
+    gg_step_multiply(s->scratch, &r->weights, &part, s->rows, unit, count);
 }
 
 /* A step's kernel, group by group, behind the product with the gates of step `later`; -1: there is none. */
@@ -102,7 +103,7 @@ static void run_reset(const gg_recurrent_share *s, const gg_cell_backward *step)
     for (int64_t i = 0; i * group < s->end - s->begin; i++) {
         const gg_step_units own = gg_step_nth(i, step->step, group, s->begin, s->end);
         const int64_t unit = own.begin, count = own.count;
-        gg_step_multiply(s->scratch, &r->weights, &part, r->batch, unit, count);
+        gg_step_multiply(s->scratch, &r->weights, &part, s->rows, unit, count);
         run_cell(step, gg_kernels()->gru_before_reset_backward, unit, count);
     }
 }
@@ -126,12 +127,12 @@ static void run_step(const gg_recurrent_share *s, int64_t step)
     const int64_t later = first ? -1 : gg_recurrent_time(r, step + 1);
     gg_cell_backward c = step_of(s, gg_recurrent_time(r, step), first ? NULL : s->scratch);
     run_groups(s, &c, later, kernel_of(r->cell));
-    gg_barrier_wait(r->barrier, s->members);
+    gg_recurrent_meet(s);
     if (r->cell != GG_CELL_GRU_BEFORE)
         return;
     c.product = s->scratch;
     run_reset(s, &c);
-    gg_barrier_wait(r->barrier, s->members);
+    gg_recurrent_meet(s);
 }
 
 void gg_recurrent_backward_share(const gg_recurrent_share *s)
@@ -140,7 +141,9 @@ void gg_recurrent_backward_share(const gg_recurrent_share *s)
     gg_recurrent_take_over(s, r->dh, r->hidden, r->given->dh_last, r->ld_last);
     if (r->dc != NULL)
         gg_recurrent_take_over(s, r->dc, r->hidden, r->given->dc_last, r->ld_last);
-    gg_step_pack(&r->weights, s->begin, s->end);
+    gg_step_pack(&r->weights, s->part_begin, s->part_end);
+    if (s->by_rows)
+        gg_barrier_wait(r->barrier, s->members);
     for (int64_t step = r->steps - 1; step >= 0; step--)
         run_step(s, step);
     if (r->gradients->dh0 != NULL) {

@@ -28,14 +28,14 @@ static void start(const gg_recurrent_share *s)
     if (r->cells != NULL)
         gg_recurrent_take_over(s, r->cells + (states - r->states), r->hidden, r->inputs->c0, r->ld0);
     if (r->masked != NULL && r->steps > 0)
-        for (int64_t row = 0; row < r->batch; row++) {
+        for (int64_t row = s->first_row; row < s->first_row + s->rows; row++) {
             const int64_t first = row * r->hidden + s->begin;
             gg_kernels()->multiply(gg_recurrent_operand(r, gg_recurrent_time(r, 0)) + first, states + first,
                                    r->inputs->drop + first, s->end - s->begin);
         }
-    gg_step_pack(&r->weights, s->begin, s->end);
+    gg_step_pack(&r->weights, s->part_begin, s->part_end);
     if (r->cell == GG_CELL_GRU_BEFORE)
-        gg_step_pack(&r->candidate, s->begin, s->end);
+        gg_step_pack(&r->candidate, s->part_begin, s->part_end);
 }
 
 /* Columns [column, column + count) of the input's part, rows [row, row + rows). */
@@ -76,11 +76,11 @@ static int64_t input_part(const gg_recurrent_share *s, int64_t step)
     const int64_t most = (INPUT_ROWS + r->batch - 1) / r->batch;
     const int64_t count = least(most, r->steps - step);
     const int64_t first = least(gg_recurrent_time(r, step), gg_recurrent_time(r, step + count - 1));
-    if (s->begin == 0 && s->end == r->hidden)
+    if (s->part_begin == 0 && s->part_end == r->hidden)
         input_columns(s, first * r->batch, count * r->batch, 0, r->columns);
     else
         for (int64_t gate = 0; gate < r->columns; gate += r->hidden)
-            input_columns(s, first * r->batch, count * r->batch, gate + s->begin, s->end - s->begin);
+            input_columns(s, first * r->batch, count * r->batch, gate + s->part_begin, s->part_end - s->part_begin);
     return count;
 }
 
@@ -89,26 +89,27 @@ static gg_cell_forward step_of(const gg_recurrent_share *s, int64_t step)
 {
     const gg_recurrent_run *r = s->run;
     const int64_t t = gg_recurrent_time(r, step), floats = r->batch * r->hidden;
+    const int64_t row = t * r->batch + s->first_row, first = s->first_row * r->hidden;
     const bool last = step + 1 == r->steps;
     return (gg_cell_forward){
-        .rows = r->batch,
+        .rows = s->rows,
         .step = t,
-        .lengths = r->inputs->lengths,
+        .lengths = r->inputs->lengths != NULL ? r->inputs->lengths + s->first_row : NULL,
         .product = s->scratch,
-        .gates = r->gates + t * r->batch * r->kept,
+        .gates = r->gates + row * r->kept,
         .gates_ld = r->kept,
         .gate_step = r->hidden,
-        .before = gg_recurrent_before(r, r->states, t),
-        .after = gg_recurrent_after(r, r->states, t),
-        .cell_before = r->cells != NULL ? gg_recurrent_before(r, r->cells, t) : NULL,
-        .cell_after = r->cells != NULL ? gg_recurrent_after(r, r->cells, t) : NULL,
+        .before = gg_recurrent_before(r, r->states, t) + first,
+        .after = gg_recurrent_after(r, r->states, t) + first,
+        .cell_before = r->cells != NULL ? gg_recurrent_before(r, r->cells, t) + first : NULL,
+        .cell_after = r->cells != NULL ? gg_recurrent_after(r, r->cells, t) + first : NULL,
         .ld = r->hidden,
         .bias = r->cell == GG_CELL_GRU && r->inputs->bias != NULL ? r->inputs->bias + 3 * r->hidden : NULL,
-        .drop = r->inputs->drop,
-        .masked_now = gg_recurrent_operand(r, t),
-        .masked = r->masked != NULL && !last ? gg_recurrent_operand(r, gg_recurrent_time(r, step + 1)) : NULL,
-        .reset = r->resets != NULL ? r->resets + t * floats : NULL,
-        .y = r->results->y != NULL ? r->results->y + t * r->batch * r->ldy : NULL,
+        .drop = r->inputs->drop != NULL ? r->inputs->drop + first : NULL,
+        .masked_now = gg_recurrent_operand(r, t) + first,
+        .masked = r->masked != NULL && !last ? gg_recurrent_operand(r, gg_recurrent_time(r, step + 1)) + first : NULL,
+        .reset = r->resets != NULL ? r->resets + t * floats + first : NULL,
+        .y = r->results->y != NULL ? r->results->y + row * r->ldy : NULL,
         .ldy = r->ldy,
     };
 }
@@ -155,9 +156,9 @@ static void run_groups(const gg_recurrent_share *s, const gg_cell_forward *step,
         const gg_step_units own = gg_step_nth(i, step->step, group, s->begin, s->end);
         const int64_t unit = own.begin, count = own.count;
         if (zero)
-            gg_kernels()->fill(s->scratch, r->batch * count * weights->gates, 0.0f);
+            gg_kernels()->fill(s->scratch, s->rows * count * weights->gates, 0.0f);
         else
-            gg_step_multiply(s->scratch, weights, &part, r->batch, unit, count);
+            gg_step_multiply(s->scratch, weights, &part, s->rows, unit, count);
         run_cell(step, kernel, unit, count, weights->gates);
     }
 }
@@ -182,7 +183,7 @@ static void run_step(const gg_recurrent_share *s, int64_t step)
     run_groups(s, &c, &r->weights, c.masked_now, zero, kernel_of(r->cell));
     if (r->cell != GG_CELL_GRU_BEFORE)
         return;
-    gg_barrier_wait(r->barrier, s->members);
+    gg_recurrent_meet(s);
     run_groups(s, &c, &r->candidate, c.reset, zero, gg_kernels()->gru_before_forward);
 }
 
@@ -197,7 +198,8 @@ static void finish(const gg_recurrent_share *s)
         gg_recurrent_take_over(s, r->results->c_last, r->ld_last, r->cells + last, r->hidden);
     if (r->results->y != NULL)
         for (int64_t row = r->steps * r->batch; row < r->all_steps * r->batch; row++)
-            memset(r->results->y + row * r->ldy + s->begin, 0, (size_t)(s->end - s->begin) * sizeof(float));
+            memset(r->results->y + row * r->ldy + s->part_begin, 0,
+                   (size_t)(s->part_end - s->part_begin) * sizeof(float));
 }
 
 void gg_recurrent_forward_share(const gg_recurrent_share *s)
@@ -206,9 +208,12 @@ void gg_recurrent_forward_share(const gg_recurrent_share *s)
     start(s);
     int64_t ready = 0;
     for (int64_t step = 0; step < r->steps; step++) {
-        gg_barrier_wait(r->barrier, s->members); /* before a state is multiplied, all of it must be there */
-        if (step == ready)
+        gg_recurrent_meet(s); /* before a state is multiplied, all of it must be there */
+        if (step == ready) {
             ready += input_part(s, step);
+            if (s->by_rows) /* others' units of it too, and at first their packed weights */
+                gg_barrier_wait(r->barrier, s->members);
+        }
         run_step(s, step);
     }
     finish(s);

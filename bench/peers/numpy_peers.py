@@ -7,6 +7,7 @@ number of threads and the kernel from the environment when it is loaded: both ar
 import argparse
 import os
 
+import date_model
 import kernel_cases
 import peer_server
 
@@ -102,6 +103,7 @@ CASES = {
         lambda np: training(np, (784, 512, 512, 10), 128, False, False),
     "training/perceptron/relu-adam/128x784x512x512x10":
         lambda np: training(np, (784, 512, 512, 10), 128, False, True),
+    date_model.NAME: lambda np: date_model.ways(np, LEARNING_RATE),
 }
 
 

@@ -26,10 +26,10 @@ import time
 
 import attention_ways
 import conv_shapes
-import gpt_step
 import kernel_cases
 import peer_server
 import recurrent_shapes
+import text_steps
 
 MARK = "GEMMGRAD_PEER_SETTING"
 MALLOC = {"MALLOC_MMAP_MAX_": "0", "MALLOC_TRIM_THRESHOLD_": "68719476736"}
@@ -361,7 +361,8 @@ CASES = {
     "training/convnet/vgg-momentum/32":
         lambda torch: convolutional_step(torch, "momentum", (3, 32, 32),
                                          (64, 64, None, 128, 128, None, 256, 256, None), (4096, 512, 10), 32),
-    gpt_step.NAME: lambda torch: gpt_step.ways(torch, LEARNING_RATE),
+    text_steps.GPT_NAME: lambda torch: text_steps.gpt_ways(torch, LEARNING_RATE),
+    text_steps.LSTM_NAME: lambda torch: text_steps.lstm_ways(torch, LEARNING_RATE),
 } | image_cases() | attention_ways.cases()
 
 

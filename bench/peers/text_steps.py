@@ -1,8 +1,10 @@
-"""A training step of the GPT of bench_kinds_gpt.c in PyTorch: characters, learned positions, pre-norm blocks with fused
-scaled-dot-product attention and GELU, scores by the embedding's own weight, AdamW."""
+"""Training steps of the models of bench_kinds_text.c in PyTorch. A GPT: characters, learned positions, pre-norm blocks
+with fused scaled-dot-product attention and GELU, scores by the embedding's own weight, AdamW. An LSTM that carries its
+state, Adam."""
 
-VOCABULARY = 65  # as in bench_kinds_gpt.c
-NAME, SIZES = "training/gpt-adamw/6x384x6x256x8", (6, 384, 6, 256, 8)
+VOCABULARY = 65  # as in bench_kinds_text.c
+GPT_NAME, GPT_SIZES = "training/characters/gpt-adamw/6x384x6x256x8", (6, 384, 6, 256, 8)
+LSTM_NAME, LSTM_SIZES = "training/characters/lstm-adam/128x256x64x32", (128, 256, 64, 32)
 
 
 def block_class(torch):
@@ -37,9 +39,9 @@ def gpt_class(torch):
     return GPT
 
 
-def ways(torch, learning_rate):
+def gpt_ways(torch, learning_rate):
     """AdamW fused and by foreach, gradients set to None or zeroed."""
-    layers, width, heads, context, batch = SIZES
+    layers, width, heads, context, batch = GPT_SIZES
     tokens, labels = (torch.randint(0, VOCABULARY, (batch, context)) for _ in range(2))
 
     def way(options, none):
@@ -55,3 +57,26 @@ def ways(torch, learning_rate):
 
     return {f"{mode}, {'grad=None' if none else 'grad zeroed'}": way(options, none)
             for mode, options in (("fused", {"fused": True}), ("foreach", {"foreach": True})) for none in (True, False)}
+
+
+def lstm_ways(torch, learning_rate):
+    """Adam fused and by foreach; the state cut off from the step before."""
+    embedding, hidden, window, streams = LSTM_SIZES
+    tokens, labels = (torch.randint(0, VOCABULARY, (window, streams)) for _ in range(2))
+
+    def way(options):
+        words, lstm = torch.nn.Embedding(VOCABULARY, embedding), torch.nn.LSTM(embedding, hidden)
+        out = torch.nn.Linear(hidden, VOCABULARY)
+        parameters = [*words.parameters(), *lstm.parameters(), *out.parameters()]
+        optimizer = torch.optim.Adam(parameters, lr=learning_rate, **options)
+        state = [(torch.zeros(1, streams, hidden), torch.zeros(1, streams, hidden))]
+
+        def step():
+            optimizer.zero_grad(set_to_none=True)
+            y, (h, c) = lstm(words(tokens), state[0])
+            state[0] = h.detach(), c.detach()
+            torch.nn.functional.cross_entropy(out(y).view(-1, VOCABULARY), labels.view(-1)).backward()
+            optimizer.step()
+        return step
+
+    return {"fused": way({"fused": True}), "foreach": way({"foreach": True})}

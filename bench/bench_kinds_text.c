@@ -1,0 +1,196 @@
+/* bench_kinds_text.c - a training step of a model of characters. A GPT: learned positions, blocks with the
+ * normalisation before, scores by the embedding's own weight, AdamW; its multiply-adds are those of whole attention,
+ * though half of it is skipped. An LSTM: one layer that carries its state from step to step, Adam. The date model of
+ * task_date.c with dot products: clipping and Adam.
+ *
+ * A step is too long for plain loops in double; the layers are held to them elsewhere. Here the gradient of the loss
+ * along itself is held to the loss a small step further. */
+#include <math.h>
+
+#include "bench_case.h"
+#include "bench_check.h"
+#include "char_lm.h"
+
+enum { LAYERS, WIDTH, HEADS, CONTEXT, BATCH }; /* size of a GPT */
+enum { EMBEDDING, HIDDEN, WINDOW, STREAMS };   /* and of an LSTM */
+enum { DATE_CHARACTERS, DATE_EMBEDDING, DATE_HIDDEN, ASKED, SAID, PAIRS };
+enum { VOCABULARY = 65 }; /* of tinyshakespeare */
+
+static gg_char_lm shape_of(const bench_case *line)
+{
+    const int64_t *size = line->size;
+    if (line->option == BENCH_LSTM_ADAM)
+        return (gg_char_lm){.cell = "lstm",
+                            .characters = VOCABULARY,
+                            .layers = 1,
+                            .embedding = size[EMBEDDING],
+                            .hidden = size[HIDDEN],
+                            .context = size[WINDOW]};
+    return (gg_char_lm){.cell = "gpt",
+                        .characters = VOCABULARY,
+                        .layers = size[LAYERS],
+                        .hidden = size[WIDTH],
+                        .heads = size[HEADS],
+                        .context = size[CONTEXT]};
+}
+
+static int64_t batch_of(const bench_case *line)
+{
+    return line->size[line->option == BENCH_LSTM_ADAM ? STREAMS : BATCH];
+}
+
+static double text_flops(const bench_case *line)
+{
+    const gg_char_lm shape = shape_of(line);
+    return 2.0 * (double)gg_char_lm_multiply_adds(&shape) * (double)(shape.context * batch_of(line));
+}
+
+/* ---- dates ---- */
+
+/* Of the encoder, the decoder, the attention and the scores. */
+static double date_flops(const bench_case *line)
+{
+    const int64_t *size = line->size, h = size[DATE_HIDDEN];
+    const int64_t cells = (size[ASKED] + size[SAID]) * (size[DATE_EMBEDDING] + h) * 4 * h;
+    const int64_t rest = 2 * size[SAID] * size[ASKED] * h + size[SAID] * 2 * h * size[DATE_CHARACTERS];
+    return 2.0 * 3.0 * (double)(cells + rest) * (double)size[PAIRS];
+}
+
+/* The graph; inputs: question, given, labels. */
+static gg_value build_date(gg_model *model, gg_value inputs[3], const int64_t *size)
+{
+    gg_recurrent_outputs read;
+    inputs[0] = gg_input_labels(model, "question", 2, (int64_t[]){GG_TIME, GG_BATCH});
+    inputs[1] = gg_input_labels(model, "given", 2, (int64_t[]){GG_TIME_2, GG_BATCH});
+    inputs[2] = gg_input_labels(model, "answer", 2, (int64_t[]){GG_TIME_2, GG_BATCH});
+    gg_value x = gg_embedding(model, inputs[0], size[DATE_CHARACTERS], size[DATE_EMBEDDING], NULL);
+    gg_lstm(model, x, size[DATE_HIDDEN], NULL, &read);
+    x = gg_embedding(model, inputs[1], size[DATE_CHARACTERS], size[DATE_EMBEDDING], NULL);
+    const gg_value y = gg_lstm(model, x, size[DATE_HIDDEN], &(gg_recurrent_options){.h0 = &read.h_last}, NULL);
+    const gg_value context = gg_score_attention(model, y, read.y, read.y, NULL, NULL);
+    const gg_value both = gg_concatenate(model, (gg_value[]){context, y}, 2);
+    return gg_softmax_with_loss(model, gg_affine(model, both, size[DATE_CHARACTERS], NULL), inputs[2]);
+}
+
+static gg_status open_date(bench_work *work)
+{
+    const int64_t *size = work->line->size;
+    const int64_t steps[] = {size[ASKED], size[SAID], size[SAID]};
+    const gg_optimizer_options adam = {.kind = GG_ADAM, .clip_norm = 5.0f};
+    gg_value inputs[3];
+    gg_status status = gg_model_new(&work->model, 1);
+    if (status == GG_OK)
+        work->loss = build_date(work->model, inputs, size);
+    for (int i = 0; i < 2 && status == GG_OK; i++)
+        status = gg_model_set_largest(work->model, i == 0 ? GG_TIME : GG_TIME_2, steps[i]);
+    if (status == GG_OK)
+        status = gg_model_plan(work->model, work->loss, size[PAIRS]);
+    if (status == GG_OK)
+        status = gg_optimizer_new(&work->optimizer, work->model, &adam);
+    for (int i = 0; i < 3 && status == GG_OK; i++) {
+        const int32_t *labels = bench_take_labels(work, steps[i] * size[PAIRS], size[DATE_CHARACTERS]);
+        status = work->status != GG_OK ? work->status : gg_model_bind_labels(work->model, inputs[i], labels);
+    }
+    return status;
+}
+
+/* ---- a step of either ---- */
+
+static double flops_of(const bench_case *line)
+{
+    return line->option == BENCH_DATE_ADAM ? date_flops(line) : text_flops(line);
+}
+
+static gg_status open_characters(bench_work *work)
+{
+    const gg_char_lm shape = shape_of(work->line);
+    const int64_t batch = batch_of(work->line), count = shape.context * batch;
+    const gg_optimizer_kind optimizer = work->line->option == BENCH_LSTM_ADAM ? GG_ADAM : GG_ADAMW;
+    gg_char_lm_network net;
+    gg_status status = gg_char_lm_build(&net, &shape, 1);
+    if (status != GG_OK)
+        return status;
+    work->model = net.model;
+    work->loss = net.loss;
+    int32_t *tokens = bench_take_labels(work, count, VOCABULARY);
+    int32_t *labels = bench_take_labels(work, count, VOCABULARY);
+    if (work->status == GG_OK)
+        status = gg_model_set_largest(net.model, GG_TIME, shape.context);
+    if (status == GG_OK && work->status == GG_OK)
+        status = gg_model_plan(net.model, net.loss, batch);
+    if (status == GG_OK && work->status == GG_OK)
+        status = gg_optimizer_new(&work->optimizer, net.model, &(gg_optimizer_options){.kind = optimizer});
+    if (status == GG_OK && work->status == GG_OK)
+        status = gg_model_bind_labels(net.model, net.input, tokens);
+    if (status == GG_OK && work->status == GG_OK)
+        status = gg_model_bind_labels(net.model, net.labels, labels);
+    return work->status != GG_OK ? work->status : status;
+}
+
+static gg_status open_model(bench_work *work)
+{
+    return work->line->option == BENCH_DATE_ADAM ? open_date(work) : open_characters(work);
+}
+
+static gg_status find_gradients(bench_work *work)
+{
+    const gg_status status = gg_model_forward(work->model, work->loss, GG_TRAIN);
+    return status != GG_OK ? status : gg_model_backward(work->model);
+}
+
+/* As in bench_kinds_network.c. */
+static const float RATE = 1e-5f;
+
+static gg_status run_text(bench_work *work)
+{
+    const gg_status status = find_gradients(work);
+    return status != GG_OK ? status : gg_optimizer_step(work->optimizer, RATE);
+}
+
+/* weights += step * gradients. */
+static gg_status move(const bench_work *work, double step)
+{
+    return gg_axpy(gg_model_parameters(work->model), gg_model_gradients(work->model),
+                   gg_model_parameter_floats(work->model), (float)step);
+}
+
+/* Loss(w + e g) - Loss(w - e g) = 2 e |g|^2 + O(e^3), with e |g|^2 a hundredth or so. */
+static gg_status check_text(bench_work *work, int variant)
+{
+    double squares = 0.0, losses[2];
+    gg_status status = find_gradients(work);
+    if (status == GG_OK)
+        status = gg_sum_squares(&squares, gg_model_gradients(work->model), gg_model_parameter_floats(work->model));
+    const double step = 0.01 / squares;
+    for (int side = 0; side < 2 && status == GG_OK; side++) {
+        status = move(work, side == 0 ? step : -2.0 * step);
+        if (status == GG_OK)
+            status = gg_model_forward(work->model, work->loss, GG_INFER);
+        losses[side] = gg_model_loss(work->model);
+    }
+    if (status == GG_OK)
+        status = move(work, step);
+    if (status == GG_OK && !(fabs(losses[0] - losses[1] - 0.02) < 0.001))
+        status =
+            gg_fail(GG_ERR_INTERNAL, "the loss changes by %g along its gradient, expected 0.02", losses[0] - losses[1]);
+    return status != GG_OK ? status : work->line->kind->variants[variant].run(work);
+}
+
+static void close_text(bench_work *work)
+{
+    gg_optimizer_free(work->optimizer);
+    gg_model_free(work->model);
+}
+
+static const char *const models[] = {
+    [BENCH_GPT_ADAMW] = "gpt-adamw", [BENCH_LSTM_ADAM] = "lstm-adam", [BENCH_DATE_ADAM] = "date-adam", NULL};
+
+const bench_kind bench_text = {
+    .name = "characters",
+    .options = models,
+    .variants = {{"", run_text}},
+    .flops = flops_of,
+    .open = open_model,
+    .check = check_text,
+    .close = close_text,
+};
