@@ -5,6 +5,7 @@
 #include <string.h>
 #include <strings.h>
 
+#include "attention_flow.h"
 #include "commands.h"
 #include "environment.h"
 #include "gradient_flow.h"
@@ -21,6 +22,9 @@ static const char USAGE[] =
     "around\n"
     "0) it goes as the largest |eigenvalue| of the recurrent weights, the spectral radius, to the power of the "
     "distance.\n"
+    "Then how much of one comes back to the tokens that an encoder reads, when a decoder has its last state alone, "
+    "and\n"
+    "when it also looks at all of them by an attention.\n"
     "\n"
     "  --hidden N        units of a layer (default 64)\n"
     "  --steps N         steps T (default 100)\n"
@@ -55,6 +59,13 @@ static const gg_flow_case cases[] = {
 };
 enum { CASES = sizeof cases / sizeof *cases };
 
+/* Of an encoder-decoder. */
+static const struct {
+    const char *name, *colour;
+    bool attends;
+} attention_cases[] = {{"without attention", "#009e73", false}, {"with attention", "#d55e00", true}};
+enum { ATTENTION_CASES = sizeof attention_cases / sizeof *attention_cases };
+
 typedef struct request {
     gg_flow_sizes sizes;
     const char *json, *plot;
@@ -64,6 +75,7 @@ typedef struct request {
 typedef struct result {
     gg_flow_sizes sizes;
     gg_flow flows[CASES];
+    gg_attention_flow attention[ATTENTION_CASES];
 } result;
 
 static bool take_option(request *asked, int option)
@@ -85,6 +97,26 @@ static bool take_option(request *asked, int option)
 static bool is_linear(const gg_flow_case *c)
 {
     return !c->driven;
+}
+
+/* NaN where the last token's gradient is 0. */
+static double share_of_first(const result *r, int i)
+{
+    const double *norms = r->attention[i].norms;
+    return norms[r->sizes.steps - 1] / norms[0];
+}
+
+static void print_attention(FILE *out, const result *r)
+{
+    fprintf(out,
+            "\nAn encoder-decoder of LSTMs, %" PRId64 " tokens x_1 .. x_T, the loss being that of a short answer\n\n",
+            r->sizes.steps);
+    fprintf(out, "  %-26s%12s%12s%14s\n", "", "|dL/dx_T|", "|dL/dx_1|", "first / last");
+    for (int i = 0; i < ATTENTION_CASES; i++)
+        fprintf(out, "  %-26s%12.3g%12.3g%14.3g\n", attention_cases[i].name, r->attention[i].norms[0],
+                r->attention[i].norms[r->sizes.steps - 1], share_of_first(r, i));
+    fputs("\nAttention adds a gradient to every state of the encoder, one step from the loss whatever its distance.\n",
+          out);
 }
 
 static void print_table(FILE *out, const result *r)
@@ -110,6 +142,7 @@ static void print_table(FILE *out, const result *r)
           "of a\n"
           "sequence by one factor: it keeps what explodes from wrecking a step, and does nothing for what vanishes.\n",
           out);
+    print_attention(out, r);
 }
 
 /* ---- picture ---- */
@@ -135,13 +168,44 @@ static void write_norms(FILE *script, const result *r)
     fputs("EOD\n", script);
 }
 
+/* Columns: distance, then for each case the norm over that of the last token. */
+static void write_tokens(FILE *script, const result *r)
+{
+    fputs("$tokens << EOD\n", script);
+    for (int64_t d = 0; d < r->sizes.steps; d++) {
+        fprintf(script, "%" PRId64, d);
+        for (int i = 0; i < ATTENTION_CASES; i++) {
+            const double share = r->attention[i].norms[d] / r->attention[i].norms[0];
+            if (share > 0.0 && isfinite(share))
+                fprintf(script, " %.6g", share);
+            else
+                fputs(" NaN", script);
+        }
+        fputc('\n', script);
+    }
+    fputs("EOD\n", script);
+}
+
+static void plot_tokens(FILE *script)
+{
+    fputs("set origin 0.62,0\nset size 0.38,1\nset key top right noautotitle inside\n"
+          "set title \"{/:Bold Back to the tokens of an encoder-decoder}   LSTM\"\n"
+          "set xlabel 'distance from the last token'\nset ylabel '|dL/dx_t| / |dL/dx_T|'\nplot ",
+          script);
+    for (int i = 0; i < ATTENTION_CASES; i++)
+        fprintf(script, "%s$tokens using 1:%d with lines linewidth 2.2 linecolor rgb '%s' title '%s'",
+                i > 0 ? ", " : "", i + 2, attention_cases[i].colour, attention_cases[i].name);
+    fputs("\n", script);
+}
+
 static gg_status write_script(FILE *script, const void *what)
 {
     const result *r = what;
     write_norms(script, r);
+    write_tokens(script, r);
     fprintf(script,
-            "set title \"{/:Bold Gradients on their way back through time}   %" PRId64
-            " units, dashed: clipped at %g\"\n",
+            "set multiplot\nset origin 0,0\nset size 0.62,1\nset title \"{/:Bold Gradients on their way back through "
+            "time}   %" PRId64 " units, dashed: clipped at %g\"\n",
             r->sizes.hidden, r->sizes.clip);
     fprintf(script, "set xlabel 'distance from the loss, steps'\nset xrange [0:%" PRId64 "]\n", r->sizes.steps);
     fputs("set ylabel '|dL/dh_t| / |dL/dh_T|'\nset logscale y\nset format y '10^{%L}'\n"
@@ -155,6 +219,8 @@ static gg_status write_script(FILE *script, const void *what)
                     2 * i + 3, colours[i]);
     }
     fputc('\n', script);
+    plot_tokens(script);
+    fputs("unset multiplot\n", script);
     return GG_OK;
 }
 
@@ -182,16 +248,35 @@ static json_t *case_json(const gg_flow_case *c, const gg_flow *f, int64_t steps)
     return NULL;
 }
 
+static json_t *attention_json(const result *r, int i)
+{
+    json_t *object = json_object(), *norms = json_array();
+    int failed = object == NULL || norms == NULL;
+    for (int64_t d = 0; d < r->sizes.steps; d++)
+        failed |= json_array_append_new(norms, gg_json_number(r->attention[i].norms[d]));
+    failed |= json_object_set_new(object, "name", json_string(attention_cases[i].name));
+    failed |= json_object_set_new(object, "attention", json_boolean(attention_cases[i].attends));
+    failed |= json_object_set_new(object, "first_over_last", gg_json_number(share_of_first(r, i)));
+    failed |= json_object_set_new(object, "token_norms", norms);
+    if (failed == 0)
+        return object;
+    json_decref(object);
+    return NULL;
+}
+
 static json_t *result_json(const result *r)
 {
-    json_t *object = json_object(), *list = json_array();
-    int failed = object == NULL || list == NULL;
+    json_t *object = json_object(), *list = json_array(), *pair = json_array();
+    int failed = object == NULL || list == NULL || pair == NULL;
+    for (int i = 0; i < ATTENTION_CASES; i++)
+        failed |= json_array_append_new(pair, attention_json(r, i));
     for (int i = 0; i < CASES; i++)
         failed |= json_array_append_new(list, case_json(&cases[i], &r->flows[i], r->sizes.steps));
     failed |= json_object_set_new(object, "hidden", json_integer(r->sizes.hidden));
     failed |= json_object_set_new(object, "steps", json_integer(r->sizes.steps));
     failed |= json_object_set_new(object, "clip", gg_json_number(r->sizes.clip));
     failed |= json_object_set_new(object, "cases", list);
+    failed |= json_object_set_new(object, "encoder_decoder", pair);
     if (failed == 0)
         return object;
     json_decref(object);
@@ -217,7 +302,7 @@ static int write_results(const request *asked, const result *r)
     print_table(words, r);
     if (asked->json != NULL && gg_output_json(asked->json, result_json(r)) != GG_OK)
         code = gg_failure("gradflow");
-    if (asked->plot != NULL && gg_plot_picture(asked->plot, "1200,620", write_script, r) != GG_OK)
+    if (asked->plot != NULL && gg_plot_picture(asked->plot, "1700,620", write_script, r) != GG_OK)
         code = gg_failure("gradflow");
     else if (asked->plot != NULL)
         fprintf(words, "picture written to %s\n", asked->plot);
@@ -230,9 +315,13 @@ static int measure(const request *asked)
     gg_status status = check_outputs(asked);
     for (int i = 0; i < CASES && status == GG_OK; i++)
         status = gg_flow_measure(&r.flows[i], &cases[i], &asked->sizes);
+    for (int i = 0; i < ATTENTION_CASES && status == GG_OK; i++)
+        status = gg_attention_flow_measure(&r.attention[i], attention_cases[i].attends, &asked->sizes);
     const int code = status == GG_OK ? write_results(asked, &r) : gg_failure("gradflow");
     for (int i = 0; i < CASES; i++)
         gg_free(r.flows[i].norms);
+    for (int i = 0; i < ATTENTION_CASES; i++)
+        gg_free(r.attention[i].norms);
     return code;
 }
 

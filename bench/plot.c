@@ -166,6 +166,11 @@ static gg_status write_training(FILE *script, const void *what)
         write_curves(script, history, count, "set origin 0,0.5\nset size 0.5,0.44",
                      "set origin 0.5,0.5\nset size 0.5,0.44");
         gg_sheet_plot(script, &sheet);
+    } else if (run->feed.plot != NULL) {
+        write_curves(script, history, count, "set origin 0,0.46\nset size 0.4,0.47",
+                     "set origin 0,0\nset size 0.4,0.47");
+        fputs("set origin 0.41,0\nset size 0.58,0.93\n", script);
+        status = run->feed.plot(script, run->net.model, run->feed.own);
     } else {
         const bool alone = isnan(history[count - 1].test_accuracy);
         write_curves(script, history, count,
@@ -238,6 +243,8 @@ gg_status gg_plot_picture(const char *path, const char *size, gg_status (*write)
 
 gg_status gg_plot_draw(const char *path, const gg_run *run)
 {
-    const char *size = gg_plane_possible(run) ? "1200,620" : gg_sheet_possible(run) ? "1200,860" : "1200,480";
+    const char *size = gg_plane_possible(run) || run->feed.plot != NULL ? "1200,620"
+                       : gg_sheet_possible(run)                         ? "1200,860"
+                                                                        : "1200,480";
     return gg_plot_picture(path, size, write_training, run);
 }

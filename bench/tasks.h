@@ -39,6 +39,8 @@ typedef struct gg_feed {
     int64_t train_count, test_count;
     void *own;
     void (*show)(FILE *out, gg_model *model, void *own); /* what the model can do now */
+    /* One plot of gnuplot beside those of loss and accuracy, in the place that is set; NULL: none. */
+    gg_status (*plot)(FILE *script, gg_model *model, void *own);
     void (*close)(void *own);
 } gg_feed;
 
@@ -47,7 +49,7 @@ typedef struct gg_task_options {
     const char *data; /* path */
     int64_t batch;
     uint64_t seed;
-    const char *cell, *variant;
+    const char *cell, *variant, *attention;
     int64_t hidden, layers, embedding, window, heads, width, context;
     double dropout;
 } gg_task_options;
@@ -59,7 +61,7 @@ typedef struct gg_task {
     gg_status (*build)(gg_network *out, const gg_task_data *data, uint64_t seed);
     gg_status (*open)(gg_feed *feed, gg_network *out, const gg_task_options *options); /* instead of load and build */
     const char *options;   /* names of those of gg_task_options that it takes, batch and seed apart */
-    const char *choices;   /* what cell or variant, of which a task has one, may be */
+    const char *choices;   /* what cell, variant or attention, of which a task has one, may be */
     bool reads_files;      /* needs --data; otherwise the data are drawn */
     int64_t epochs, batch; /* defaults of the options */
     double rate;
@@ -90,10 +92,11 @@ gg_status gg_digits_build(gg_network *out, const gg_task_data *data, uint64_t se
 gg_status gg_mnist_read(gg_task_data *out, const char *path);
 gg_status gg_mnist_mlp_build(gg_network *out, const gg_task_data *data, uint64_t seed);
 
-/* task_char_lm.c, task_addition.c, task_word2vec.c */
+/* task_char_lm.c, task_addition.c, task_date.c, task_word2vec.c */
 gg_status gg_char_lm_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
 gg_status gg_gpt_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
 gg_status gg_addition_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
+gg_status gg_date_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
 gg_status gg_word2vec_open(gg_feed *feed, gg_network *out, const gg_task_options *options);
 
 /* task_cnn.c, task_resnet.c: for images of any source */

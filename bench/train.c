@@ -30,10 +30,12 @@ static const char USAGE[] =
     "  --json FILE       write the figures as one JSON object; - is standard output\n"
     "  --save FILE       write a checkpoint at the end, also after Ctrl-C\n"
     "  --resume FILE     go on from a checkpoint\n"
-    "  --plot FILE.png   draw loss and accuracy; also the spiral's regions, or images misread (needs gnuplot)\n"
+    "  --plot FILE.png   draw loss and accuracy; also the spiral's regions, images misread, or what an\n"
+    "                    attention looks at (needs gnuplot)\n"
     "  --cell NAME       char-lm: rnn, gru or lstm (default)\n"
     "  --variant NAME    addition: plain, reversed questions (default), or peeky, which is reversed too;\n"
     "                    word2vec: cbow (default), skip-gram, cbow-softmax or skip-gram-softmax\n"
+    "  --attention NAME  date: dot (default), scaled, general, additive, local, or none\n"
     "  --hidden N        width of the recurrent layers, or of the vectors of words\n"
     "  --layers N        char-lm: recurrent layers; gpt: blocks\n"
     "  --heads N, --width N, --context N\n"
@@ -62,6 +64,7 @@ enum {
     OPTION_PLOT,
     OPTION_CELL,
     OPTION_VARIANT,
+    OPTION_ATTENTION,
     OPTION_HIDDEN,
     OPTION_LAYERS,
     OPTION_EMBEDDING,
@@ -85,6 +88,7 @@ static const struct option options[] = {{"data", required_argument, NULL, OPTION
                                         {"plot", required_argument, NULL, OPTION_PLOT},
                                         {"cell", required_argument, NULL, OPTION_CELL},
                                         {"variant", required_argument, NULL, OPTION_VARIANT},
+                                        {"attention", required_argument, NULL, OPTION_ATTENTION},
                                         {"hidden", required_argument, NULL, OPTION_HIDDEN},
                                         {"layers", required_argument, NULL, OPTION_LAYERS},
                                         {"embedding", required_argument, NULL, OPTION_EMBEDDING},
@@ -140,6 +144,7 @@ static bool take_own_option(gg_task_options *own, int option)
     switch (option) {
     case OPTION_CELL: own->cell = optarg; return true;
     case OPTION_VARIANT: own->variant = optarg; return true;
+    case OPTION_ATTENTION: own->attention = optarg; return true;
     case OPTION_HIDDEN: return gg_parse_integer(&own->hidden, "train", "hidden", optarg, 1, MOST_WIDTH);
     case OPTION_LAYERS: return gg_parse_integer(&own->layers, "train", "layers", optarg, 1, MOST_LAYERS);
     case OPTION_EMBEDDING: return gg_parse_integer(&own->embedding, "train", "embedding", optarg, 1, MOST_WIDTH);
@@ -156,6 +161,7 @@ static bool take_option(request *asked, int option)
     switch (option) {
     case OPTION_CELL:
     case OPTION_VARIANT:
+    case OPTION_ATTENTION:
     case OPTION_HIDDEN:
     case OPTION_LAYERS:
     case OPTION_EMBEDDING:
@@ -257,6 +263,16 @@ static bool is_png(const char *path)
     return length >= 4 && strcasecmp(path + length - 4, ".png") == 0;
 }
 
+/* A name that the task does not know; it takes one of the three at most. */
+static int check_choice(const gg_task *task, const gg_task_options *own)
+{
+    const char *option = own->cell != NULL ? "cell" : own->variant != NULL ? "variant" : "attention";
+    const char *choice = own->cell != NULL ? own->cell : own->variant != NULL ? own->variant : own->attention;
+    if (choice != NULL && (choice[0] == '\0' || !gg_has_word(task->choices, choice)))
+        return gg_usage_error("train", "--%s '%.60s': %s knows %s", option, choice, task->name, task->choices);
+    return GG_EXIT_DONE;
+}
+
 /* What was asked for that this task knows nothing of. */
 static int check_own_options(const gg_task *task, const request *asked)
 {
@@ -264,22 +280,18 @@ static int check_own_options(const gg_task *task, const request *asked)
     const struct {
         const char *name;
         bool given;
-    } options_given[] = {{"cell", own->cell != NULL},       {"variant", own->variant != NULL},
-                         {"hidden", own->hidden > 0},       {"layers", own->layers > 0},
-                         {"embedding", own->embedding > 0}, {"window", own->window > 0},
-                         {"heads", own->heads > 0},         {"width", own->width > 0},
-                         {"context", own->context > 0},     {"dropout", own->dropout >= 0.0}};
+    } options_given[] = {
+        {"cell", own->cell != NULL},   {"variant", own->variant != NULL}, {"attention", own->attention != NULL},
+        {"hidden", own->hidden > 0},   {"layers", own->layers > 0},       {"embedding", own->embedding > 0},
+        {"window", own->window > 0},   {"heads", own->heads > 0},         {"width", own->width > 0},
+        {"context", own->context > 0}, {"dropout", own->dropout >= 0.0}};
     const char *known = task->options != NULL ? task->options : "";
     if (asked->data != NULL && !task->reads_files && !gg_has_word(known, "data"))
         return gg_usage_error("train", "%s draws its own data and takes no --data", task->name);
     for (size_t i = 0; i < sizeof options_given / sizeof *options_given; i++)
         if (options_given[i].given && !gg_has_word(known, options_given[i].name))
             return gg_usage_error("train", "--%s is no option of the task %s", options_given[i].name, task->name);
-    const char *choice = own->cell != NULL ? own->cell : own->variant;
-    if (choice != NULL && (choice[0] == '\0' || !gg_has_word(task->choices, choice)))
-        return gg_usage_error("train", "--%s '%.60s': %s knows %s", own->cell != NULL ? "cell" : "variant", choice,
-                              task->name, task->choices);
-    return GG_EXIT_DONE;
+    return check_choice(task, own);
 }
 
 static int settle(gg_run_settings *settings, const request *asked, int words, char **word)

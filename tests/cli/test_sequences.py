@@ -1,8 +1,9 @@
 #!/usr/bin/env python3
-"""Texts, sums and words: gemmgrad train char-lm, addition and word2vec, gemmgrad generate, gemmgrad gradflow."""
+"""Texts, sums, dates and words: gemmgrad train char-lm, addition, date, word2vec; gemmgrad generate and gradflow."""
 import json
 import math
 import os
+import re
 import shutil
 import signal
 from random import Random
@@ -10,7 +11,8 @@ from random import Random
 from program import ProgramTest, main
 
 SMALL = {"char-lm": ("--hidden", 32, "--embedding", 16, "--layers", 1, "--window", 32),
-         "addition": ("--hidden", 24), "word2vec": ("--hidden", 16)}
+         "addition": ("--hidden", 24), "date": ("--hidden", 32), "word2vec": ("--hidden", 16)}
+GNUPLOT = b"#!/bin/sh\ncase \"$1\" in -e) echo ' png ' >&2;; *) cat >\"$SCRIPT\";; esac\n"
 
 
 class SequenceTest(ProgramTest):
@@ -27,6 +29,26 @@ class SequenceTest(ProgramTest):
             a, b = random.randrange(20), random.randrange(20)
             lines.append(f"{a}+{b}".ljust(5) + f"_{a + b}".ljust(3))
         return self.write("sums.txt", "\n".join(lines).encode() + b"\n")
+
+    def dates(self, count, seed=1):
+        random = Random(seed)
+        lines = []
+        for _ in range(count):
+            year, month, day = random.randrange(1970, 2017), random.randrange(1, 13), random.randrange(1, 29)
+            forms = (f"{month}/{day}/{year % 100:02}", f"Jan' \\{day}, {year}")
+            lines.append(random.choice(forms).ljust(14) + f"_{year}-{month:02}-{day:02}")
+        return self.write("dates.txt", "\n".join(lines).encode() + b"\n")
+
+    def copies(self, count):
+        """Six digits and the same again: what each character of the answer is to look at is known."""
+        random = Random(1)
+        lines = ["".join(random.choice("0123456789") for _ in range(6)) for _ in range(count)]
+        return self.write("copies.txt", "".join(f"{line}_{line}\n" for line in lines).encode())
+
+    def false_gnuplot(self):
+        """The environment in which the program's script for gnuplot goes to the file "script"."""
+        os.chmod(self.write("bin/gnuplot", GNUPLOT), 0o755)
+        return {"PATH": f"{self.path('bin')}:{os.environ['PATH']}", "SCRIPT": self.path("script")}
 
     def text(self):
         return self.write("text.txt", b"the cat sat on the mat; a dog ran to the man.\n" * 60)
@@ -60,6 +82,38 @@ class Figures(SequenceTest):
             for words in ("exact answers on the test set", "Questions of the test", "characters per second"):
                 self.assertIn(words, done.stdout)
 
+    def test_dates(self):
+        for attention in ("dot", "scaled", "general", "additive", "local", "none"):
+            done = self.train("date", "--data", self.dates(400), "--attention", attention, "--epochs", 3, "--batch", 20,
+                              "--lr", 0.01, "--json", "figures.json")
+            figures = self.read_json("figures.json")
+            self.assertLess(figures["epochs"][-1]["train_loss"], 0.8 * figures["epochs"][0]["train_loss"])
+            self.assertEqual(figures["allocations_per_step"], 0)
+            self.assertTrue(0.9 < figures["sgemm_share"] <= 1.05, (attention, figures["sgemm_share"]))
+            for words in ("exact answers on the test set", "Questions of the test", "-"):
+                self.assertIn(words, done.stdout)
+
+    def test_attention_looks_at_what_it_copies(self):
+        options = ("--data", self.copies(1000), "--epochs", 12, "--batch", 20, "--lr", 0.01, "--json", "figures.json")
+        exact = {}
+        for attention in ("none", "dot", "local"):
+            self.train("date", *options, "--attention", attention, "--plot", "p.png", env=self.false_gnuplot())
+            exact[attention] = self.read_json("figures.json")["test_accuracy"]
+            script = self.read("script").decode()
+            self.assertIn("Test accuracy", script)
+            if attention == "none":
+                self.assertNotIn("$weights", script)
+                continue
+            self.assertGreater(exact[attention], 0.9)
+            self.assertLess(exact["none"], 0.5)
+            rows = [list(map(float, line.split()))
+                    for line in script.split("$weights << EOD\n")[1].split("EOD")[0].splitlines()]
+            self.assertEqual([row.index(max(row)) for row in rows], list(range(6)), attention)
+            if attention == "dot":
+                self.assertTrue(all(abs(sum(row) - 1) < 1e-3 for row in rows))
+            asked, said = (re.findall(r"'(.)' \d", line) for line in re.findall("set [xy]tics scale.*", script))
+            self.assertEqual(asked, said)
+
     def test_word2vec(self):
         for variant in ("cbow", "skip-gram", "cbow-softmax", "skip-gram-softmax"):
             done = self.train("word2vec", "--data", self.text(), "--variant", variant, "--epochs", 2, "--window", 2,
@@ -72,9 +126,7 @@ class Figures(SequenceTest):
             self.assertIn("most similar", done.stdout)
 
     def test_pictures(self):
-        script = b"#!/bin/sh\ncase \"$1\" in -e) echo ' png ' >&2;; *) cat >\"$SCRIPT\";; esac\n"
-        os.chmod(self.write("bin/gnuplot", script), 0o755)
-        env = {"PATH": f"{self.path('bin')}:{os.environ['PATH']}", "SCRIPT": self.path("script")}
+        env = self.false_gnuplot()
         self.train("char-lm", "--data", self.text(), "--epochs", 2, "--plot", "p.png", env=env)
         words = self.read("script").decode()
         for line in ("title 'test'", "perplexity", "set title 'Test accuracy'"):
@@ -85,15 +137,16 @@ class Figures(SequenceTest):
     def test_real_pictures(self):
         if shutil.which("gnuplot") is None:
             self.skipTest("gnuplot is not installed")
-        for task in ("char-lm", "word2vec"):
-            done = self.train(task, "--data", self.text(), "--epochs", 1, "--plot", "p.png")
+        for task, data in (("char-lm", self.text()), ("word2vec", self.text()), ("date", self.dates(100))):
+            done = self.train(task, "--data", data, "--epochs", 1, "--plot", "p.png")
             self.assertEqual(self.read("p.png")[:8], b"\x89PNG\r\n\x1a\n")
             self.assertEqual([line for line in done.stderr.splitlines() if not line.startswith(task)], [])
 
 
 class Resume(SequenceTest):
     def test_resumed_equals_uninterrupted(self):
-        for task, data in (("char-lm", self.text()), ("addition", self.sums(200)), ("word2vec", self.text())):
+        for task, data in (("char-lm", self.text()), ("addition", self.sums(200)), ("date", self.dates(200)),
+                           ("word2vec", self.text())):
             options = ("--data", data, "--batch", 16)
             self.train(task, *options, "--epochs", 3, "--save", "whole")
             self.train(task, *options, "--epochs", 1, "--save", "part")
@@ -112,6 +165,12 @@ class Resume(SequenceTest):
         self.succeeds(*options, "--epochs", total, "--resume", "stopped", "--save", "resumed")
         self.succeeds(*options, "--epochs", total, "--save", "whole")
         self.assertEqual(self.read("resumed"), self.read("whole"))
+
+    def test_another_attention(self):
+        options = ("--data", self.dates(100), "--epochs", 2)
+        self.train("date", *options, "--attention", "dot", "--save", "a")
+        self.fails(1, ["attention dot", "scaled"], "train", "date", *SMALL["date"], *options, "--attention", "scaled",
+                   "--resume", "a")
 
     def test_a_checkpoint_of_something_else(self):
         self.train("char-lm", "--data", self.text(), "--epochs", 1, "--save", "a")
@@ -213,6 +272,9 @@ class BadInput(SequenceTest):
         self.fails(2, ["--cell", "''"], "train", "char-lm", "--cell", "")
         self.fails(2, ["--variant", "'backwards'", "peeky"], "train", "addition", "--variant", "backwards")
         self.fails(2, ["--variant", "'peeky'", "cbow"], "train", "word2vec", "--variant", "peeky")
+        self.fails(2, ["--attention", "'luong'", "dot scaled"], "train", "date", "--attention", "luong")
+        self.fails(2, ["--attention", "''"], "train", "date", "--attention", "")
+        self.fails(2, ["--attention", "addition"], "train", "addition", "--attention", "dot")
         self.fails(2, ["--variant", "char-lm"], "train", "char-lm", "--variant", "plain")
         self.fails(2, ["--cell", "spiral"], "train", "spiral", "--cell", "lstm")
         for option, value in (("hidden", "0"), ("layers", "65"), ("embedding", "x"), ("window", "-1"),
@@ -241,6 +303,24 @@ class GradientFlow(SequenceTest):
         by_name = {case["name"]: case["slope"] for case in flow["cases"]}
         self.assertGreater(by_name["LSTM, forget bias 4"], by_name["LSTM, forget bias 1"])
         self.assertGreater(by_name["LSTM, forget bias 1"], by_name["RNN, tanh, radius 1.0"])
+
+    def test_attention_is_a_short_path(self):
+        done = self.succeeds("gradflow", "--json", "flow.json")
+        without, attends = self.read_json("flow.json")["encoder_decoder"]
+        self.assertEqual((without["attention"], attends["attention"]), (False, True))
+        for case in (without, attends):
+            norms = case["token_norms"]
+            self.assertEqual(len(norms), 100)
+            self.assertTrue(all(norm > 0 for norm in norms))
+            self.assertTrue(math.isclose(case["first_over_last"], norms[-1] / norms[0], rel_tol=1e-4))
+            self.assertIn(case["name"], done.stdout)
+        self.assertLess(without["first_over_last"], 0.05)  # 0.013, and with attention 0.53
+        self.assertGreater(attends["first_over_last"], 0.2)
+        self.assertTrue(0.5 < attends["token_norms"][0] / without["token_norms"][0] < 2)
+        self.succeeds("gradflow", "--steps", 400, "--json", "long.json")
+        without, attends = self.read_json("long.json")["encoder_decoder"]
+        self.assertLess(without["first_over_last"], 1e-4)
+        self.assertGreater(attends["first_over_last"], 0.1)
 
     def test_json_alone_and_sizes(self):
         done = self.succeeds("gradflow", "--hidden", 16, "--steps", 30, "--clip", 0.001, "--seed", 4, "--json", "-")

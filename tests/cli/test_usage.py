@@ -7,9 +7,9 @@ from program import ProgramTest, main
 VERBS = ("demo", "train", "optimizers", "generate", "gradflow", "bench", "ab", "compare", "report", "history",
           "info", "help",
          "version")
-TASKS = ("spiral", "digits", "mnist-mlp", "char-lm", "addition", "word2vec")
+TASKS = ("spiral", "digits", "mnist-mlp", "char-lm", "addition", "date", "word2vec")
 TRAIN_OPTIONS = ("data", "epochs", "batch", "optimizer", "lr", "threads", "seed", "json", "save", "resume", "plot",
-                 "cell", "variant", "hidden", "layers", "embedding", "window", "dropout")
+                 "cell", "variant", "attention", "hidden", "layers", "embedding", "window", "dropout")
 
 
 class Explanations(ProgramTest):
