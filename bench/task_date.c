@@ -15,8 +15,9 @@
 
 enum { MADE = 50000 };
 
-/* What a local attention sees to each side, as in Luong et al. */
-static const float HALF_WIDTH = 10.0f;
+/* What a local attention sees to each side: twice that of Luong et al., so that from the middle of a question, where
+ * it starts, it sees both ends of the 29 characters. */
+static const float HALF_WIDTH = 20.0f;
 
 typedef struct shape {
     const char *attention;
