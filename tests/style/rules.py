@@ -77,6 +77,9 @@ def resolve(tree, source, name, quoted):
         beside = os.path.normpath(os.path.join(os.path.dirname(source.path), name)).replace(os.sep, "/")
         if beside in tree:
             return beside
+        own = [path for path in tree if path.startswith(source.module + "/") and path.endswith("/" + name)]
+        if own:
+            return own[0]
     candidates = [f"{module}/include/{name}" for module in BELOW] + [f"{source.module}/{name}"]
     for candidate in candidates:
         if candidate in tree:

@@ -1,7 +1,8 @@
 /* file_faults.h - for tests: system calls that fail.
  *
- * The library's table of file calls (layers/file_io.h) is replaced by one that counts its calls, fails the Nth with an
- * errno of choice, hands reads and writes through in crumbs with an interruption before each, and flushes nothing. */
+ * The library's table of file calls (layers/files/file_io.h) is replaced by one that counts its calls, fails the Nth
+ * with an errno of choice, hands reads and writes through in crumbs with an interruption before each, and flushes
+ * nothing. */
 #ifndef GEMMGRAD_TESTS_FILE_FAULTS_H
 #define GEMMGRAD_TESTS_FILE_FAULTS_H
 
