@@ -54,8 +54,17 @@ static gg_status backward(const gg_pass *pass)
                                  pass->add_dw[GAMMA]);
 }
 
+static gg_status fold(gg_activation *activation, float *folded_w, float *folded_b, const float *w, const float *b,
+                      int64_t columns, const gg_pass *pass)
+{
+    const options *o = pass->options;
+    *activation = o->norm.relu ? GG_RELU : GG_IDENTITY;
+    return gg_batchnorm_fold(folded_w, folded_b, w, b, pass->w[GAMMA], pass->w[BETA], pass->state[RUNNING_MEAN],
+                             pass->state[RUNNING_VARIANCE], o->channels, columns, &o->norm);
+}
+
 static const gg_layer_class batch_normalization_class = {
-    .kind = "batch_normalization", .forward = forward, .backward = backward, .adds_gradients = true};
+    .kind = "batch_normalization", .forward = forward, .backward = backward, .fold = fold, .adds_gradients = true};
 
 gg_value gg_batch_normalization(gg_model *model, gg_value x, const gg_batchnorm_options *given)
 {

@@ -104,9 +104,15 @@ static gg_status forward(const gg_pass *pass)
 {
     const options *o = pass->options;
     const gg_conv_shape shape = shape_of(pass, o->shape.channels * o->shape.height * o->shape.width);
-    const gg_conv_options chosen = forward_choice(pass, GG_CONV_FORWARD, &shape);
-    return gg_conv_forward(pass->y[0], pass->x[0], pass->w[0], o->bias ? pass->w[1] : NULL, &shape, &chosen,
-                           pass->buffer[FORWARD_SPACE], space(pass, FORWARD_SPACE));
+    const gg_folded *folded = pass->folded;
+    gg_conv_options chosen = forward_choice(pass, GG_CONV_FORWARD, &shape);
+    if (folded != NULL)
+        chosen.activation = folded->activation;
+    return gg_conv_forward(folded != NULL ? folded->y : pass->y[0], pass->x[0], folded != NULL ? folded->w : pass->w[0],
+                           folded != NULL ? folded->b
+                           : o->bias      ? pass->w[1]
+                                          : NULL,
+                           &shape, &chosen, pass->buffer[FORWARD_SPACE], space(pass, FORWARD_SPACE));
 }
 
 static gg_status backward(const gg_pass *pass)
@@ -463,6 +469,7 @@ static gg_value add_layer(gg_model *model, const gg_layer_class *layer_class, in
     shape.dims[3] = rank == 4 ? out[1] : 0;
     gg_node_input(model, node, x, true);
     node->reads_output = o.activation != GG_IDENTITY && !o.keeps_preactivation;
+    node->takes_fold = o.activation == GG_IDENTITY && !is_transposed(layer_class);
     add_parameters(model, node, &s, rank, given);
     gg_node_workspace(node, GG_BUFFER_FORWARD);
     gg_node_workspace(node, GG_BUFFER_BACKWARD);

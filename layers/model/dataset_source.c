@@ -192,15 +192,17 @@ static gg_status measure(const gg_dataset_source *set, const gg_dataset *data, i
 {
     const gg_trainer_options *o = &set->options;
     int64_t right = 0;
-    for (int64_t first = 0; first < data->count; first += o->batch) {
+    gg_status status = gg_model_fold(o->model);
+    for (int64_t first = 0; first < data->count && status == GG_OK; first += o->batch) {
         const int64_t rows = o->batch < data->count - first ? o->batch : data->count - first;
-        gg_status status = score(o, data, first, rows);
+        status = score(o, data, first, rows);
         if (status == GG_OK && epoch >= 0)
             status = check_scores(set, epoch, first, rows);
-        if (status != GG_OK)
-            return status;
-        right += count_right(gg_model_data(o->model, o->scores), data->labels + first, rows, set->classes);
+        if (status == GG_OK)
+            right += count_right(gg_model_data(o->model, o->scores), data->labels + first, rows, set->classes);
     }
+    if (status != GG_OK)
+        return status;
     *accuracy = data->count > 0 ? (double)right / (double)data->count : (double)NAN;
     return GG_OK;
 }

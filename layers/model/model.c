@@ -73,6 +73,7 @@ void gg_model_free(gg_model *model)
     gg_free(model->touched);
     gg_free(model->carried);
     gg_free(model->workspace);
+    gg_free(model->folds);
     gg_free(model);
 }
 

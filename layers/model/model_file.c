@@ -4,6 +4,8 @@
 #include <gemmgrad/model.h>
 #include <gemmgrad/safetensors.h>
 
+#include "node.h"
+
 static gg_status find_parameter(gg_tensor *out, const gg_safetensors *file, const gg_parameter *wanted)
 {
     gg_status status = gg_safetensors_find(file, wanted->name, out);
@@ -27,6 +29,7 @@ gg_status gg_model_load(gg_model *model, const gg_safetensors *file)
     if (parameters == NULL && gg_model_parameter_count(model) > 0)
         return gg_fail(GG_ERR_STATE, "gg_model_load: the model is not planned");
     gg_status status = GG_OK;
+    model->folded = false;
     for (int copies = 0; copies < 2; copies++) /* all are looked at before the first is written */
         for (int i = 0; i < gg_model_parameter_count(model) && status == GG_OK; i++) {
             gg_parameter p;

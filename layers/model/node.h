@@ -41,6 +41,14 @@ typedef struct gg_touched {
     int64_t count;
 } gg_touched;
 
+/* A convolution with the normalisation behind it, for inference (fold.c). */
+typedef struct gg_folded {
+    int32_t norm; /* the normalisation's node; -1: none fits */
+    const float *w, *b;
+    float *y;
+    gg_activation activation;
+} gg_folded;
+
 /* What forward and backward of one node see. Pointers that are not wanted are NULL. */
 typedef struct gg_pass {
     const gg_node *node;
@@ -59,15 +67,16 @@ typedef struct gg_pass {
     gg_touched *touched[GG_NODE_PARAMETERS]; /* of parameters that are sparse; NULL of others */
     float *buffer[GG_NODE_BUFFERS];
     float *state[GG_NODE_STATES];
-    bool linear;            /* forward leaves its activation out: only asked of classes that say linear_in_weight */
-    bool updates_state;     /* forward of GG_TRAIN or GG_CONTINUE: the states of sequences move on */
-    const int64_t *extents; /* of the axes, present: axis a has extents[-1 - a] */
-    const int64_t *planned; /* the same, as large as planned */
-    int64_t rows;           /* of the first input: all leading dimensions together */
-    int64_t columns;        /* of the first input: its last dimension */
-    int64_t size;           /* of the first input: rows * columns */
-    const void *options;    /* the layer's own, as given to gg_node_begin */
-    gg_moments *moments;    /* NULL, or for backward of a class that says gives_moments */
+    bool linear;             /* forward leaves its activation out: only asked of classes that say linear_in_weight */
+    bool updates_state;      /* forward of GG_TRAIN or GG_CONTINUE: the states of sequences move on */
+    const int64_t *extents;  /* of the axes, present: axis a has extents[-1 - a] */
+    const int64_t *planned;  /* the same, as large as planned */
+    int64_t rows;            /* of the first input: all leading dimensions together */
+    int64_t columns;         /* of the first input: its last dimension */
+    int64_t size;            /* of the first input: rows * columns */
+    const void *options;     /* the layer's own, as given to gg_node_begin */
+    const gg_folded *folded; /* forward takes these weights, this y and this activation; NULL: its own */
+    gg_moments *moments;     /* NULL, or for backward of a class that says gives_moments */
 } gg_pass;
 
 /* What all nodes of one kind share. */
@@ -80,6 +89,11 @@ typedef struct gg_layer_class {
     bool linear_in_weight;    /* before its activation, y is linear in parameter 0; forward heeds pass->linear */
     bool gives_moments;       /* backward fills pass->moments when they are there and wanted; parameters: W, b or W */
     bool gradient_in_forward; /* forward in GG_TRAIN may write dx already, backward finds it there */
+
+    /* Of a normalisation by channels: w [channels, columns] and b [channels] (NULL: zeros) of the convolution before it
+     * become those that do both; the activation that is left. NULL for all other classes. */
+    gg_status (*fold)(gg_activation *activation, float *folded_w, float *folded_b, const float *w, const float *b,
+                      int64_t columns, const gg_pass *pass);
 
     /* Floats of buffer b, one that gg_node_workspace added, in runs with up to these extents and gg_threads() threads:
      * asked by every plan. NULL for classes without such buffers. */
@@ -114,9 +128,12 @@ struct gg_node {
     int32_t first_input;              /* as it was given: inputs[0] or a view of it */
     bool reads_input[GG_NODE_INPUTS]; /* backward reads x[i] */
     bool reads_output;                /* backward reads y */
+    bool takes_fold;                  /* forward heeds pass->folded; parameters: W [channels, ..], b or W */
     gg_buffer buffers[GG_NODE_BUFFERS];
     _Alignas(16) unsigned char options[GG_NODE_OPTION_BYTES];
     /* set by the plan */
+    int32_t folds_into; /* of a normalisation: the convolution it can be folded into; -1: none */
+    gg_folded folded;
     bool trains;                   /* lies between a parameter and the loss: takes part in backward */
     int64_t spare[GG_NODE_INPUTS]; /* offset of a buffer for dx[i] that the model then adds; -1: none */
     gg_pass pass;
@@ -181,6 +198,8 @@ struct gg_model {
     gg_value loss;
     bool planned;
     float *weights, *gradients, *carried, *workspace;
+    float *folds;         /* folded weights, from the first gg_model_fold on */
+    bool folded;          /* runs but those of GG_TRAIN take them */
     int32_t *touched;     /* rows and marks of all sparse parameters */
     int64_t dense_floats; /* of the parameters that are not sparse, which come first */
     int64_t parameter_floats, carried_floats, workspace_floats;
@@ -287,6 +306,13 @@ bool gg_parameter_is_shared(const gg_model *model, int32_t parameter);
 /* Run forward to target; `visit` (NULL: nobody) is called before each node's forward, when its inputs are there. */
 typedef gg_status gg_node_visitor(gg_model *model, gg_node *node, void *context);
 gg_status gg_model_walk(gg_model *model, gg_value target, gg_mode mode, gg_node_visitor *visit, void *context);
+
+/* fold.c: for a plan, which normalisation can be folded into which convolution; the node that
+ * writes a value (that of a folded normalisation: the convolution); before a node's forward in a run up to node `last`:
+ * sets pass->folded, true: this node has nothing left to do. */
+void gg_fold_pair(gg_model *model);
+int32_t gg_fold_first_writer(const gg_model *model, const gg_value_info *value);
+bool gg_fold_prepare(const gg_model *model, gg_node *node, int32_t last);
 
 /* spectral.c: for the parameter added last; floats of its place in the workspace; around a node's forward and
  * backward. */

@@ -157,7 +157,8 @@ static void plan_value(planner *p, int32_t v)
     if (value->is_input && p->status == GG_OK && gg_shape_floats(&floats, &value->shape, p->largest) != GG_OK)
         p->status = fail_shape(p, owner, &value->shape);
     if (!value->is_input)
-        add_span(p, owner, &value->offset, &value->shape, kept ? 0 : value->producer, kept ? end : last);
+        add_span(p, owner, &value->offset, &value->shape, kept ? 0 : gg_fold_first_writer(model, value),
+                 kept ? end : last);
     if (v == model->loss.id)
         first_gradient = model->node_count;
     value->gradient_offset = -1;
@@ -437,6 +438,7 @@ static gg_status lay_out(planner *p)
     gg_model *model = p->model;
     p->count = 0;
     p->status = GG_OK;
+    gg_fold_pair(model);
     mark_wanted(model);
     mark_training(model);
     mark_used_parameters(model);

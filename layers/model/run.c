@@ -189,8 +189,11 @@ static gg_status check_target(const gg_model *model, gg_value target)
     return check_threads(model, "gg_model_forward");
 }
 
-static gg_status forward_node(const gg_model *model, gg_node *node)
+/* In a run up to node `last`. */
+static gg_status forward_node(const gg_model *model, gg_node *node, int32_t last)
 {
+    if (gg_fold_prepare(model, node, last))
+        return GG_OK;
     const gg_status status = node->spectral >= 0 ? gg_spectral_forward(model, node) : GG_OK;
     return status == GG_OK ? node->layer_class->forward(&node->pass) : status;
 }
@@ -204,6 +207,7 @@ gg_status gg_model_walk(gg_model *model, gg_value target, gg_mode mode, gg_node_
         return status;
     model->backward_ready = false;
     model->last_target = -1;
+    model->folded = model->folded && mode != GG_TRAIN; /* its weights are about to change */
     const int32_t last = model->values[target.id].producer;
     for (int32_t i = 0; i <= last && status == GG_OK; i++) {
         gg_node *node = &model->nodes[i];
@@ -214,7 +218,7 @@ gg_status gg_model_walk(gg_model *model, gg_value target, gg_mode mode, gg_node_
         node->pass.step = model->step;
         status = visit != NULL ? visit(model, node, context) : GG_OK;
         if (status == GG_OK)
-            status = forward_node(model, node);
+            status = forward_node(model, node, last);
     }
     if (status != GG_OK)
         return status;
@@ -327,7 +331,7 @@ const char *gg_model_find_nonfinite(gg_model *model, gg_value target)
         node->pass.updates_state = false;
         if (!node->needed)
             continue;
-        if (forward_node(model, node) != GG_OK)
+        if (forward_node(model, node, last) != GG_OK)
             return node->name;
         for (int j = 0; j < node->output_count; j++) {
             bool finite = true;

@@ -141,6 +141,26 @@ static void plans(trial *t)
     network_free(&net);
 }
 
+/* A fold that fails leaves runs as they were. */
+static void folds(trial *t)
+{
+    gg_model *model = NULL;
+    float before[2] = {0.0f};
+    if (!trial_ok(t, gg_model_new(&model, 7)))
+        return;
+    const gg_value x = gg_input(model, "x", 4, (int64_t[]){GG_BATCH, 1, 1, 2});
+    const gg_value z = gg_conv2d(model, x, 1, &(gg_conv2d_options){.kernel_height = 1, .kernel_width = 1});
+    const gg_value y = gg_batch_normalization(model, z, NULL);
+    if (trial_ok(t, gg_model_plan(model, GG_NO_VALUE, 1)) && trial_ok(t, gg_model_bind(model, x, samples))
+        && trial_ok(t, gg_model_forward(model, y, GG_INFER))) {
+        memcpy(before, gg_model_data(model, y), sizeof before);
+        const bool folded = trial_ok(t, gg_model_fold(model));
+        if (trial_ok(t, gg_model_forward(model, y, GG_INFER)) && !folded)
+            trial_check(t, memcmp(before, gg_model_data(model, y), sizeof before) == 0, "the fold that failed is seen");
+    }
+    gg_model_free(model);
+}
+
 /* ---- optimisers, trainers ---- */
 
 static void optimizers(trial *t)
@@ -325,11 +345,8 @@ static const struct {
     scenario *run;
     int least; /* allocations that a scenario must have to be worth its name */
 } scenarios[] = {
-    {"models", models, 9},
-    {"plans", plans, 10},
-    {"optimizers", optimizers, 20},
-    {"trainers", trainers, 10},
-    {"checkpoints", checkpoints, 15},
+    {"models", models, 9},          {"plans", plans, 10},       {"folds", folds, 7},
+    {"optimizers", optimizers, 20}, {"trainers", trainers, 10}, {"checkpoints", checkpoints, 15},
     {"tensors", tensors, 8},
 };
 

@@ -88,6 +88,14 @@ GG_API gg_status gg_model_set_extent(gg_model *model, int axis, int64_t extent);
  * Errors: GG_ERR_STATE (not planned, a needed input not bound), and those of the layers (a label out of range). */
 GG_API gg_status gg_model_forward(gg_model *model, gg_value target, gg_mode mode);
 
+/* Fold each batch normalisation (gg_batch_normalization) whose input is the output of a convolution, without an
+ * activation of its own, that nothing else reads and gg_model_keep does not name: runs of GG_INFER and GG_CONTINUE then
+ * take copies of that convolution's weights that do both, and pass the normalisation over. Results differ by rounding.
+ * It holds until the next GG_TRAIN, gg_model_load or plan; who writes into the parameters or states otherwise calls it
+ * again. Nothing to fold is no error. The first call allocates the copies. Errors, nothing folded: GG_ERR_ARGUMENT,
+ * GG_ERR_STATE (not planned), GG_ERR_MEMORY. */
+GG_API gg_status gg_model_fold(gg_model *model);
+
 /* Gradients of the loss of the last gg_model_forward(model, loss, GG_TRAIN): fills the gradient array.
  * Errors: GG_ERR_STATE when no such forward was the last run. */
 GG_API gg_status gg_model_backward(gg_model *model);
