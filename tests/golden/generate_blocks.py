@@ -78,6 +78,29 @@ def decoder(name, norm_first):
     return finish(name, {"x": x, "memory": memory}, y, dict(layer.named_parameters()), draw)
 
 
+def attention(name, cross, bias=True, features=None):
+    """torch.nn.MultiheadAttention with padding and numbers added to the scores (CASE.bias), of x to itself or to keys
+    and values, which may have features of their own."""
+    draw = Draw(name)
+    key_width, value_width = features or (WIDTH, WIDTH)
+    layer = torch.nn.MultiheadAttention(WIDTH, HEADS, bias=bias, kdim=key_width, vdim=value_width,
+                                        dtype=torch.float64)
+    fill(layer, draw)
+    inputs = {"x": draw(STEPS, BATCH, WIDTH, low=-2.0, high=2.0)}
+    if cross:
+        inputs["key"] = draw(STEPS, BATCH, key_width, low=-2.0, high=2.0)
+        inputs["value"] = draw(STEPS, BATCH, value_width, low=-2.0, high=2.0)
+    added = draw(STEPS, STEPS).detach()
+    hidden = torch.zeros(BATCH, STEPS, dtype=torch.float64)
+    hidden[torch.arange(STEPS)[None] >= torch.tensor(LENGTHS)[:, None]] = -np.inf
+    x = inputs["x"]
+    y, _ = layer(x, inputs.get("key", x), inputs.get("value", x), key_padding_mask=hidden, attn_mask=added,
+                 need_weights=False)
+    tensors = finish(name, inputs, y, dict(layer.named_parameters()), draw)
+    tensors[f"{name}.bias"] = added.numpy()
+    return tensors
+
+
 def modern(name):
     """RMS normalisation, rotary positions, one head of keys and values for two of queries, SwiGLU; samples first."""
     draw, head = Draw(name), WIDTH // HEADS
@@ -107,6 +130,10 @@ def main(folder):
     tensors.update(decoder("decoder_post", False))
     tensors.update(decoder("decoder_pre", True))
     tensors.update(modern("modern"))
+    tensors.update(attention("attention_self", False))
+    tensors.update(attention("attention_plain", False, bias=False))
+    tensors.update(attention("attention_cross", True))
+    tensors.update(attention("attention_features", True, features=(6, 4)))
     write_safetensors(os.path.join(folder, "blocks.safetensors"), tensors)
 
 
