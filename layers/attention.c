@@ -101,7 +101,12 @@ static gg_status append(float *cache, const float *x, const gg_attention_shape *
 
 static gg_status forward_cached(const gg_pass *pass, const options *o, const parts *x, gg_attention_shape *s)
 {
-    const int64_t position = (int64_t)pass->state[POSITION][0], room = gg_sequence_steps(&o->key, pass->planned);
+    float *held = pass->state[POSITION]; /* steps that the cache holds, and of how many samples */
+    const int64_t position = (int64_t)held[0], room = gg_sequence_steps(&o->key, pass->planned);
+    if (position > 0 && (int64_t)held[1] != s->samples)
+        return gg_fail(GG_ERR_STATE,
+                       "gg_attention: %lld samples, the cache is of %lld: gg_model_reset_states begins anew",
+                       (long long)s->samples, (long long)held[1]);
     if (position + s->keys > room)
         return gg_fail(GG_ERR_STATE,
                        "gg_attention: %lld steps behind %lld are more than the planned %lld: gg_model_reset_states "
@@ -112,7 +117,8 @@ static gg_status forward_cached(const gg_pass *pass, const options *o, const par
         status = append(pass->state[CACHED_V], x->v, s, position);
     if (status != GG_OK)
         return status;
-    pass->state[POSITION][0] = (float)(position + s->keys);
+    held[0] = (float)(position + s->keys);
+    held[1] = (float)s->samples;
     const int64_t width = s->kv_heads * s->width;
     s->k = s->v = (gg_attention_strides){width, s->samples * width};
     s->keys += position;
@@ -200,12 +206,12 @@ static bool bias_fits(options *o, gg_model *model, gg_value bias, const char *la
 
 static void add_states(gg_model *model, gg_node *node, const options *o)
 {
-    const gg_shape steps = {3, {o->key.steps, GG_BATCH, o->kv_heads * o->width}}, one = {1, {1}};
+    const gg_shape steps = {3, {o->key.steps, GG_BATCH, o->kv_heads * o->width}}, two = {1, {2}};
     gg_node_state(model, node, "k", &steps, 0.0f);
     gg_node_sequence_state(model);
     gg_node_state(model, node, "v", &steps, 0.0f);
     gg_node_sequence_state(model);
-    gg_node_state(model, node, "position", &one, 0.0f);
+    gg_node_state(model, node, "position", &two, 0.0f);
     gg_node_sequence_state(model);
 }
 

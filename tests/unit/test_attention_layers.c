@@ -129,6 +129,35 @@ START_TEST(only_continuing_moves_the_cache)
 }
 END_TEST
 
+/* Samples that the runs before did not have; the cache stays as it was. */
+START_TEST(a_cache_is_of_its_samples)
+{
+    const gg_multi_head_options o = {.heads = 2, .causal = true, .cache = true};
+    const gg_value input = sequence("x", false, GG_TIME, FEATURES);
+    const gg_value y = gg_multi_head_attention(net, input, input, input, &o);
+    plan(GG_NO_VALUE);
+    const float *x = support_uniform(TIME * BATCH * FEATURES, -1.0, 1.0, 6), *whole = run_whole(input, y, x, GG_INFER);
+    for (int64_t batch = 1; batch < BATCH; batch++) {
+        must(gg_model_reset_states(net));
+        must(gg_model_set_extent(net, GG_TIME, 1));
+        must(gg_model_set_extent(net, GG_BATCH, BATCH));
+        must(gg_model_bind(net, input, x));
+        must(gg_model_forward(net, y, GG_CONTINUE));
+        must(gg_model_set_extent(net, GG_BATCH, batch));
+        support_assert_fails(gg_model_forward(net, y, GG_CONTINUE), GG_ERR_STATE, "gg_attention",
+                             "the cache is of 3: gg_model_reset_states");
+        must(gg_model_set_extent(net, GG_BATCH, BATCH));
+        must(gg_model_bind(net, input, x + BATCH * FEATURES));
+        must(gg_model_forward(net, y, GG_CONTINUE));
+        for (int i = 0; i < BATCH * FEATURES; i++)
+            ck_assert_float_eq_tol(gg_model_data(net, y)[i], whole[BATCH * FEATURES + i], 2e-6f);
+    }
+    must(gg_model_reset_states(net));
+    must(gg_model_set_extent(net, GG_BATCH, 1));
+    must(gg_model_forward(net, y, GG_CONTINUE));
+}
+END_TEST
+
 /* ---- biases ---- */
 
 /* A bias that hides the future is a causal mask. */
@@ -364,6 +393,7 @@ static void add_tests(TCase *tests)
     tcase_add_checked_fixture(tests, start, stop);
     tcase_add_loop_test(tests, a_sequence_in_windows, 0, 4);
     tcase_add_test(tests, only_continuing_moves_the_cache);
+    tcase_add_test(tests, a_cache_is_of_its_samples);
     tcase_add_loop_test(tests, bias_hides, 0, 2);
     tcase_add_test(tests, a_bias_has_no_gradient);
     tcase_add_test(tests, weights_are_readable);

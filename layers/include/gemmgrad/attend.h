@@ -45,8 +45,8 @@ typedef struct gg_multi_head_options {
  * "multi_head1.qkv.W". The memory grows with the lengths, not with their product.
  *
  * cache: a run in GG_CONTINUE appends its steps to the keys and values of the runs before (states "k" and "v", room for
- * the planned time; gg_model_reset_states empties it), so that text is generated step by step, time 1; all runs with
- * the same batch. A run that finds no room is GG_ERR_STATE. */
+ * the planned time; gg_model_reset_states empties it), so that text is generated step by step, time 1. A run
+ * that finds no room, or has another batch than the runs before, is GG_ERR_STATE. */
 GG_API gg_value gg_multi_head_attention(gg_model *model, gg_value query, gg_value key, gg_value value,
                                         const gg_multi_head_options *options);
 
