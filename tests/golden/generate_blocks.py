@@ -20,6 +20,7 @@ from golden_transformers import rotary_of, swiglu_of
 
 STEPS, MEMORY_STEPS, BATCH, WIDTH, HEADS, HIDDEN = 5, 4, 3, 8, 2, 12  # as in test_golden_blocks.c
 LENGTHS = [5, 2, 4]
+MEMORY_LENGTHS = [2, 4, 1]
 
 
 class Draw:
@@ -68,13 +69,14 @@ def encoder(name, norm_first, activation, causal, padded):
     return finish(name, {"x": x}, y, dict(layer.named_parameters()), draw)
 
 
-def decoder(name, norm_first):
+def decoder(name, norm_first, padded=False):
     draw = Draw(name)
     layer = torch.nn.TransformerDecoderLayer(WIDTH, HEADS, HIDDEN, 0.0, "gelu", norm_first=norm_first,
                                              dtype=torch.float64)
     fill(layer, draw)
     x, memory = draw(STEPS, BATCH, WIDTH, low=-2.0, high=2.0), draw(MEMORY_STEPS, BATCH, WIDTH, low=-2.0, high=2.0)
-    y = layer(x, memory, tgt_mask=causal_mask())
+    hidden = torch.arange(MEMORY_STEPS)[None] >= torch.tensor(MEMORY_LENGTHS)[:, None]
+    y = layer(x, memory, tgt_mask=causal_mask(), memory_key_padding_mask=hidden if padded else None)
     return finish(name, {"x": x, "memory": memory}, y, dict(layer.named_parameters()), draw)
 
 
@@ -129,6 +131,7 @@ def main(folder):
     tensors.update(encoder("encoder_pre", True, "gelu", True, False))
     tensors.update(decoder("decoder_post", False))
     tensors.update(decoder("decoder_pre", True))
+    tensors.update(decoder("decoder_padded", True, True))
     tensors.update(modern("modern"))
     tensors.update(attention("attention_self", False))
     tensors.update(attention("attention_plain", False, bias=False))

@@ -16,7 +16,7 @@
 
 /* As in generate_blocks.py. */
 enum { STEPS = 5, MEMORY_STEPS = 4, BATCH = 3, WIDTH = 8, HEADS = 2, HIDDEN = 12 };
-static const int32_t LENGTHS[BATCH] = {5, 2, 4};
+static const int32_t LENGTHS[BATCH] = {5, 2, 4}, MEMORY_LENGTHS[BATCH] = {2, 4, 1};
 
 /* Units of the last place of a tensor's largest number, through three blocks of layers each way. */
 static const double TOLERANCE = 32.0 * (double)FLT_EPSILON;
@@ -82,7 +82,7 @@ static void compare(const float *actual, const double *expected, int64_t n, cons
 typedef struct block_case {
     const char *name;
     gg_transformer_options options;
-    bool memory, lengths, samples_first;
+    bool memory, lengths, memory_lengths, samples_first;
 } block_case;
 
 static const block_case cases[] = {
@@ -90,6 +90,7 @@ static const block_case cases[] = {
     {"encoder_pre", {.heads = HEADS, .hidden = HIDDEN, .causal = true}, .memory = false},
     {"decoder_post", {.heads = HEADS, .hidden = HIDDEN, .causal = true, .post_norm = true}, .memory = true},
     {"decoder_pre", {.heads = HEADS, .hidden = HIDDEN, .causal = true}, .memory = true},
+    {"decoder_padded", {.heads = HEADS, .hidden = HIDDEN, .causal = true}, .memory = true, .memory_lengths = true},
     {"modern",
      {.heads = HEADS, .kv_heads = 1, .hidden = HIDDEN, .swiglu = true, .rms = true, .causal = true, .rotary = true},
      .samples_first = true},
@@ -98,7 +99,7 @@ enum { CASES = sizeof cases / sizeof *cases, MODERN = CASES - 1 };
 
 typedef struct built {
     gg_model *model;
-    gg_value x, memory, lengths, target, y, loss;
+    gg_value x, memory, lengths, memory_lengths, target, y, loss;
 } built;
 
 static built build(const block_case *c)
@@ -118,6 +119,10 @@ static built build(const block_case *c)
         o.key_lengths = &b.lengths;
     if (c->lengths)
         b.lengths = gg_input_labels(b.model, "lengths", 1, (int64_t[]){GG_BATCH});
+    if (c->memory_lengths) {
+        b.memory_lengths = gg_input_labels(b.model, "memory_lengths", 1, (int64_t[]){GG_BATCH});
+        o.memory_lengths = &b.memory_lengths;
+    }
     gg_model_name_next(b.model, "block");
     b.y = gg_transformer_block(b.model, b.x, &o);
     b.loss = gg_mean_squared_error(b.model, b.y, b.target);
@@ -166,6 +171,8 @@ static void step(const built *b, const block_case *c)
         must(gg_model_bind(b->model, b->memory, floats(c->name, "memory", MEMORY_SIZE)));
     if (c->lengths)
         must(gg_model_bind_labels(b->model, b->lengths, LENGTHS));
+    if (c->memory_lengths)
+        must(gg_model_bind_labels(b->model, b->memory_lengths, MEMORY_LENGTHS));
     must(gg_model_forward(b->model, b->loss, GG_TRAIN));
     must(gg_model_backward(b->model));
     compare(gg_model_data(b->model, b->y), doubles(c->name, "y", SIZE), SIZE, c->name, "y");

@@ -254,10 +254,12 @@ START_TEST(weights_are_readable)
         }
         ck_assert_float_eq_tol(sum, row / 4 == 2 ? 0.0f : 1.0f, 1e-6f);
     }
-    static const int32_t wrong[BATCH] = {0, TIME + 1, 0};
-    must(gg_model_bind_labels(net, length, wrong));
-    support_assert_fails(gg_model_forward(net, y, GG_INFER), GG_ERR_ARGUMENT, "gg_attention_weights",
-                         "key_lengths[1] is 13");
+    static const int32_t wrong[2][BATCH] = {{0, TIME + 1, 0}, {0, -1, 0}};
+    for (int i = 0; i < 2; i++) {
+        must(gg_model_bind_labels(net, length, wrong[i]));
+        support_assert_fails(gg_model_forward(net, y, GG_INFER), GG_ERR_ARGUMENT, "gg_attention_weights",
+                             i == 0 ? "key_lengths[1] is 13" : "key_lengths[1] is -1");
+    }
 }
 END_TEST
 

@@ -172,6 +172,29 @@ START_TEST(positions_go_on)
 }
 END_TEST
 
+/* A shorter run after a longer one: positions that it does not have learn nothing. */
+START_TEST(positions_that_did_not_occur)
+{
+    gg_model *model;
+    must(gg_model_new(&model, 1));
+    const gg_value x = gg_input(model, "x", 3, (int64_t[]){GG_TIME, GG_BATCH, WIDTH});
+    const gg_value t = gg_input(model, "t", 3, (int64_t[]){GG_TIME, GG_BATCH, WIDTH});
+    const gg_value loss = gg_mean_squared_error(model, gg_learned_positions(model, x, STEPS, NULL), t);
+    must(gg_model_set_largest(model, GG_TIME, STEPS));
+    must(gg_model_plan(model, loss, SAMPLES));
+    must(gg_model_bind(model, x, support_uniform(STEPS * SAMPLES * WIDTH, -1.0, 1.0, 1)));
+    must(gg_model_bind(model, t, support_uniform(STEPS * SAMPLES * WIDTH, -1.0, 1.0, 2)));
+    for (int steps = STEPS; steps >= 0; steps -= 2) {
+        must(gg_model_set_extent(model, GG_TIME, steps));
+        must(gg_model_forward(model, loss, GG_TRAIN));
+        must(gg_model_backward(model));
+        for (int i = 0; i < STEPS * WIDTH; i++)
+            ck_assert_int_eq(gg_model_gradients(model)[i] != 0.0f, i < steps * WIDTH);
+    }
+    gg_model_free(model);
+}
+END_TEST
+
 /* ---- a block step by step ---- */
 
 /* All steps at once, one after the other, and the first half before the others: the same numbers. */
@@ -294,6 +317,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, scores_never_exist_whole);
     tcase_add_test(tests, wrong_labels_change_nothing);
     tcase_add_loop_test(tests, positions_go_on, 0, 3);
+    tcase_add_test(tests, positions_that_did_not_occur);
     tcase_add_loop_test(tests, blocks_go_on, 0, 4);
     tcase_add_test(tests, parts_are_named);
     tcase_add_test(tests, wrong_arguments);
