@@ -233,6 +233,45 @@ START_TEST(blocks_go_on)
 }
 END_TEST
 
+/* Through whole blocks, whatever comes later or lies past a sample's end changes no bit of a step. */
+START_TEST(blocks_never_see_what_is_hidden)
+{
+    enum { ROW = SAMPLES * WIDTH };
+    static const int32_t lengths[SAMPLES] = {4, 2};
+    const bool causal = _i % 2 == 0;
+    gg_model *model;
+    must(gg_model_new(&model, 1));
+    const gg_value input = gg_input(model, "x", 3, (int64_t[]){GG_TIME, GG_BATCH, WIDTH});
+    const gg_value given = gg_input_labels(model, "lengths", 1, (int64_t[]){GG_BATCH});
+    const gg_transformer_options o = {.heads = 2,
+                                      .kv_heads = _i / 2 % 2 + 1,
+                                      .post_norm = _i / 4 != 0,
+                                      .rotary = _i / 4 == 0,
+                                      .causal = causal,
+                                      .key_lengths = causal ? NULL : &given};
+    const gg_value y = gg_transformer_block(model, gg_transformer_block(model, input, &o), &o);
+    must(gg_model_set_largest(model, GG_TIME, STEPS));
+    must(gg_model_plan(model, GG_NO_VALUE, SAMPLES));
+    must(gg_model_bind_labels(model, given, lengths));
+    const float *x = support_uniform(STEPS * ROW, -1.0, 1.0, 1);
+    must(gg_model_bind(model, input, x));
+    must(gg_model_forward(model, y, GG_INFER));
+    const float *before = support_copy(gg_model_data(model, y), STEPS * ROW);
+    for (int t = 0; t < STEPS; t++) {
+        float *changed = support_copy(x, STEPS * ROW);
+        for (int i = 0; i < STEPS * ROW; i++)
+            if (causal ? i / ROW > t : i / ROW >= lengths[i / WIDTH % SAMPLES])
+                changed[i] += (float)(t + 1);
+        must(gg_model_bind(model, input, changed));
+        must(gg_model_forward(model, y, GG_INFER));
+        for (int i = 0; i < STEPS * ROW; i++)
+            if (causal ? i / ROW <= t : i / ROW < lengths[i / WIDTH % SAMPLES])
+                ck_assert(gg_model_data(model, y)[i] == before[i]);
+    }
+    gg_model_free(model);
+}
+END_TEST
+
 /* ---- building ---- */
 
 START_TEST(parts_are_named)
@@ -319,6 +358,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, positions_go_on, 0, 3);
     tcase_add_test(tests, positions_that_did_not_occur);
     tcase_add_loop_test(tests, blocks_go_on, 0, 4);
+    tcase_add_loop_test(tests, blocks_never_see_what_is_hidden, 0, 8);
     tcase_add_test(tests, parts_are_named);
     tcase_add_test(tests, wrong_arguments);
 }
