@@ -89,7 +89,8 @@ START_TEST(a_sequence_in_windows)
 {
     static const int64_t windows[][TIME] = {{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, {5, 1, 4, 2}, {12}};
     const bool batch_first = _i % 2 != 0;
-    const gg_multi_head_options o = {.heads = 4, .kv_heads = _i / 2 == 0 ? 4 : 2, .causal = true, .cache = true};
+    const gg_multi_head_options o = {
+        .heads = 4, .kv_heads = _i / 2 == 0 ? 4 : 2, .scale = _i / 2 == 0 ? 0.0f : 1.5f, .causal = true, .cache = true};
     const gg_value input = sequence("x", batch_first, GG_TIME, FEATURES);
     const gg_value y = gg_multi_head_attention(net, input, input, input, &o);
     plan(GG_NO_VALUE);
@@ -263,6 +264,28 @@ START_TEST(weights_are_readable)
 }
 END_TEST
 
+/* A shorter run after a longer one: keys that it does not have learn no score. */
+START_TEST(locations_without_keys)
+{
+    const gg_value x = sequence("x", false, GG_TIME_2, FEATURES), keys = sequence("keys", false, GG_TIME, FEATURES);
+    const gg_value t = sequence("t", false, GG_TIME_2, FEATURES);
+    const gg_score_options o = {.score = GG_SCORE_LOCATION, .most_keys = TIME};
+    const gg_value loss = gg_mean_squared_error(net, gg_score_attention(net, x, keys, keys, &o, NULL), t);
+    plan(loss);
+    const gg_value inputs[] = {x, keys, t};
+    for (int i = 0; i < 3; i++)
+        must(gg_model_bind(net, inputs[i], support_uniform(TIME * BATCH * FEATURES, -1.0, 1.0, 13 + (uint64_t)i)));
+    for (int steps = TIME; steps > 0; steps -= 4) {
+        must(gg_model_set_extent(net, GG_TIME, steps));
+        must(gg_model_forward(net, loss, GG_TRAIN));
+        must(gg_model_backward(net));
+        ck_assert_int_eq(gg_model_parameter_floats(net), FEATURES * TIME);
+        for (int i = 0; i < FEATURES * TIME; i++)
+            ck_assert_int_eq(gg_model_gradients(net)[i] != 0.0f, i % TIME < steps);
+    }
+}
+END_TEST
+
 START_TEST(more_keys_than_locations)
 {
     const gg_value x = sequence("x", false, GG_TIME_2, FEATURES), keys = sequence("keys", false, GG_TIME, FEATURES);
@@ -425,6 +448,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, each_head_has_its_bias);
     tcase_add_test(tests, a_bias_has_no_gradient);
     tcase_add_test(tests, weights_are_readable);
+    tcase_add_test(tests, locations_without_keys);
     tcase_add_test(tests, more_keys_than_locations);
     tcase_add_test(tests, names);
     tcase_add_test(tests, wrong_heads);

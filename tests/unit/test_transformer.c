@@ -195,6 +195,31 @@ START_TEST(positions_that_did_not_occur)
 }
 END_TEST
 
+/* rotary_base is that of gg_rotary_positions: 0 stands for 10000, another turns otherwise. */
+START_TEST(blocks_turn_by_their_base)
+{
+    enum { FLOATS = STEPS * SAMPLES * WIDTH };
+    static const float bases[] = {0.0f, 10000.0f, 100.0f};
+    const float *x = support_uniform(FLOATS, -1.0, 1.0, 1);
+    const float *found[3];
+    for (int i = 0; i < 3; i++) {
+        gg_model *model;
+        must(gg_model_new(&model, 1));
+        const gg_value input = gg_input(model, "x", 3, (int64_t[]){GG_TIME, GG_BATCH, WIDTH});
+        const gg_transformer_options o = {.heads = 2, .rotary = true, .rotary_base = bases[i]};
+        const gg_value y = gg_transformer_block(model, input, &o);
+        must(gg_model_set_largest(model, GG_TIME, STEPS));
+        must(gg_model_plan(model, GG_NO_VALUE, SAMPLES));
+        must(gg_model_bind(model, input, x));
+        must(gg_model_forward(model, y, GG_INFER));
+        found[i] = support_copy(gg_model_data(model, y), FLOATS);
+        gg_model_free(model);
+    }
+    ck_assert_mem_eq(found[0], found[1], FLOATS * sizeof(float));
+    ck_assert_mem_ne(found[0], found[2], FLOATS * sizeof(float));
+}
+END_TEST
+
 /* ---- a block step by step ---- */
 
 /* All steps at once, one after the other, and the first half before the others: the same numbers. */
@@ -357,6 +382,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, wrong_labels_change_nothing);
     tcase_add_loop_test(tests, positions_go_on, 0, 3);
     tcase_add_test(tests, positions_that_did_not_occur);
+    tcase_add_test(tests, blocks_turn_by_their_base);
     tcase_add_loop_test(tests, blocks_go_on, 0, 4);
     tcase_add_loop_test(tests, blocks_never_see_what_is_hidden, 0, 8);
     tcase_add_test(tests, parts_are_named);
