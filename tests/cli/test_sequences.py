@@ -218,6 +218,10 @@ class Generate(SequenceTest):
 
     def test_damaged_models(self):
         whole = self.read("model")
+        size = int.from_bytes(whole[:8], "little")
+        first, end = (8 + size + offset for offset in json.loads(whole[8:8 + size])["affine1.b"]["data_offsets"])
+        self.write("nan", whole[:first] + b"\0\0\xc0\x7f" * ((end - first) // 4) + whole[end:])
+        self.fails(1, ["scores", "NaN"], "generate", "nan")
         for cut in (0, 7, 100, len(whole) // 2, len(whole) - 1):
             self.write("cut", whole[:cut])
             self.fails(1, ["cut"], "generate", "cut")
