@@ -26,7 +26,7 @@ typedef struct options {
     float scale;
     bool causal, fused, cache;
     int lengths, bias; /* inputs; 0: none */
-    bool bias_of_heads;
+    bool bias_of_heads, bias_of_samples;
 } options;
 
 enum { LSE, FORWARD, BACKWARD };       /* buffers */
@@ -61,6 +61,7 @@ static gg_attention_options options_of(const gg_pass *pass, const options *o, co
         .causal = o->causal,
         .key_lengths = o->lengths > 0 ? pass->labels[o->lengths] : NULL,
         .bias = o->bias > 0 ? pass->x[o->bias] : NULL,
+        .bias_sample = o->bias_of_samples ? (o->bias_of_heads ? o->heads : 1) * s->queries * s->keys : 0,
         .bias_head = o->bias_of_heads ? s->queries * s->keys : 0,
         .bias_query = s->keys,
     };
@@ -194,13 +195,21 @@ static bool bias_fits(options *o, gg_model *model, gg_value bias, const char *la
     char text[96];
     if (shape == NULL)
         return false;
-    o->bias_of_heads = shape->rank == 3;
-    const gg_shape expected = o->bias_of_heads ? (gg_shape){3, {o->heads, o->query.steps, o->key.steps}}
-                                               : (gg_shape){2, {o->query.steps, o->key.steps}};
+    gg_shape expected = {0, {0}};
+    o->bias_of_samples = shape->dims[0] == GG_BATCH;
+    o->bias_of_heads = shape->rank == (o->bias_of_samples ? 4 : 3);
+    if (o->bias_of_samples)
+        expected.dims[expected.rank++] = GG_BATCH;
+    if (o->bias_of_heads)
+        expected.dims[expected.rank++] = o->heads;
+    expected.dims[expected.rank++] = o->query.steps;
+    expected.dims[expected.rank++] = o->key.steps;
     if (!model->values[bias.id].is_input || !gg_shapes_equal(shape, &expected))
-        gg_model_error(
-            model, GG_ERR_SHAPE, "%s: bias is %s%s, expected an input [queries, keys] or [%lld, queries, keys]", layer,
-            gg_shape_text(shape, text), model->values[bias.id].is_input ? "" : ", no input", (long long)o->heads);
+        gg_model_error(model, GG_ERR_SHAPE,
+                       "%s: bias is %s%s, expected an input [queries, keys], with %lld heads or the batch or both in "
+                       "front of them",
+                       layer, gg_shape_text(shape, text), model->values[bias.id].is_input ? "" : ", no input",
+                       (long long)o->heads);
     return model->error == GG_OK;
 }
 

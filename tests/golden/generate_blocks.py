@@ -80,9 +80,9 @@ def decoder(name, norm_first, padded=False):
     return finish(name, {"x": x, "memory": memory}, y, dict(layer.named_parameters()), draw)
 
 
-def attention(name, cross, bias=True, features=None):
-    """torch.nn.MultiheadAttention with padding and numbers added to the scores (CASE.bias), of x to itself or to keys
-    and values, which may have features of their own."""
+def attention(name, cross, bias=True, features=None, of_all=False):
+    """torch.nn.MultiheadAttention with padding and numbers added to the scores (CASE.bias; of_all: others for each
+    sample and head), of x to itself or to keys and values, which may have features of their own."""
     draw = Draw(name)
     key_width, value_width = features or (WIDTH, WIDTH)
     layer = torch.nn.MultiheadAttention(WIDTH, HEADS, bias=bias, kdim=key_width, vdim=value_width,
@@ -92,7 +92,7 @@ def attention(name, cross, bias=True, features=None):
     if cross:
         inputs["key"] = draw(STEPS, BATCH, key_width, low=-2.0, high=2.0)
         inputs["value"] = draw(STEPS, BATCH, value_width, low=-2.0, high=2.0)
-    added = draw(STEPS, STEPS).detach()
+    added = draw(*((BATCH * HEADS,) if of_all else ()), STEPS, STEPS).detach()
     hidden = torch.zeros(BATCH, STEPS, dtype=torch.float64)
     hidden[torch.arange(STEPS)[None] >= torch.tensor(LENGTHS)[:, None]] = -np.inf
     x = inputs["x"]
@@ -137,6 +137,7 @@ def main(folder):
     tensors.update(attention("attention_plain", False, bias=False))
     tensors.update(attention("attention_cross", True))
     tensors.update(attention("attention_features", True, features=(6, 4)))
+    tensors.update(attention("attention_samples", True, of_all=True))
     write_safetensors(os.path.join(folder, "blocks.safetensors"), tensors)
 
 

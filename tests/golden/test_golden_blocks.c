@@ -217,10 +217,12 @@ static const struct attention_case {
     const char *name;
     bool cross, no_bias;
     int64_t key_width, value_width;
-} attentions[] = {{"attention_self", false, false, WIDTH, WIDTH},
-                  {"attention_plain", false, true, WIDTH, WIDTH},
-                  {"attention_cross", true, false, WIDTH, WIDTH},
-                  {"attention_features", true, false, 6, 4}};
+    bool bias_of_all; /* samples and heads */
+} attentions[] = {{"attention_self", false, false, WIDTH, WIDTH, false},
+                  {"attention_plain", false, true, WIDTH, WIDTH, false},
+                  {"attention_cross", true, false, WIDTH, WIDTH, false},
+                  {"attention_features", true, false, 6, 4, false},
+                  {"attention_samples", true, false, WIDTH, WIDTH, true}};
 enum { ATTENTIONS = sizeof attentions / sizeof *attentions, MOST_INPUTS = 3 };
 
 typedef struct attended {
@@ -247,7 +249,8 @@ static attended build_attention(const struct attention_case *c, int64_t kv_heads
     for (int i = 0; i < inputs_of(c); i++)
         a.inputs[i] = gg_input(a.model, input_names[i], 3,
                                (int64_t[]){i == 0 ? GG_TIME : GG_TIME_2, GG_BATCH, input_width(c, i)});
-    a.bias = gg_input(a.model, "bias", 2, (int64_t[]){GG_TIME, c->cross ? GG_TIME_2 : GG_TIME});
+    const int64_t bias[] = {GG_BATCH, HEADS, GG_TIME, c->cross ? GG_TIME_2 : GG_TIME};
+    a.bias = gg_input(a.model, "bias", c->bias_of_all ? 4 : 2, c->bias_of_all ? bias : bias + 2);
     a.lengths = gg_input_labels(a.model, "lengths", 1, (int64_t[]){GG_BATCH});
     a.target = gg_input(a.model, "target", 3, (int64_t[]){GG_TIME, GG_BATCH, WIDTH});
     gg_model_name_next(a.model, "heads");
@@ -281,7 +284,8 @@ START_TEST(attention_equals_pytorch)
     must(load_attention(&gradients, c->name, "grads"));
     for (int i = 0; i < inputs_of(c); i++)
         must(gg_model_bind(a.model, a.inputs[i], floats(c->name, input_names[i], STEPS * BATCH * input_width(c, i))));
-    must(gg_model_bind(a.model, a.bias, floats(c->name, "bias", (int64_t)STEPS * STEPS)));
+    must(gg_model_bind(a.model, a.bias,
+                       floats(c->name, "bias", (int64_t)(c->bias_of_all ? BATCH * HEADS : 1) * STEPS * STEPS)));
     must(gg_model_bind(a.model, a.target, floats(c->name, "target", SIZE)));
     must(gg_model_bind_labels(a.model, a.lengths, LENGTHS));
     must(gg_model_forward(a.model, a.loss, GG_TRAIN));

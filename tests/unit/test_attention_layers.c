@@ -187,28 +187,33 @@ START_TEST(bias_hides)
 }
 END_TEST
 
-/* Of a bias for each head, a head's results are those under its own bias alone. */
-START_TEST(each_head_has_its_bias)
+/* Of a bias for each head, each sample or both, results are those under the bias of that head and sample alone. */
+START_TEST(biases_of_heads_and_samples)
 {
-    enum { N = TIME * BATCH * FEATURES };
+    enum { N = TIME * BATCH * FEATURES, HEADS = 2, SQUARE = TIME * TIME };
+    const bool of_samples = _i != 0, of_heads = _i != 1;
+    const int64_t all[] = {GG_BATCH, HEADS, GG_TIME, GG_TIME}, samples[] = {GG_BATCH, GG_TIME, GG_TIME};
+    const int64_t *dims = !of_samples ? all + 1 : of_heads ? all : samples;
     const gg_value x = sequence("x", false, GG_TIME, FEATURES);
-    const gg_value both = gg_input(net, "both", 3, (int64_t[]){2, GG_TIME, GG_TIME});
+    const gg_value whole = gg_input(net, "whole", 2 + of_samples + of_heads, dims);
     const gg_value one = gg_input(net, "one", 2, (int64_t[]){GG_TIME, GG_TIME});
-    const gg_value of_heads = gg_attention(net, x, x, x, &(gg_multi_head_options){.heads = 2, .bias = &both});
-    const gg_value alone = gg_attention(net, x, x, x, &(gg_multi_head_options){.heads = 2, .bias = &one});
+    const gg_value together = gg_attention(net, x, x, x, &(gg_multi_head_options){.heads = HEADS, .bias = &whole});
+    const gg_value alone = gg_attention(net, x, x, x, &(gg_multi_head_options){.heads = HEADS, .bias = &one});
     plan(GG_NO_VALUE);
-    const float *biases = support_uniform(2 * TIME * TIME, -2.0, 2.0, 11);
+    const float *biases = support_uniform(BATCH * HEADS * SQUARE, -2.0, 2.0, 11);
     must(gg_model_bind(net, x, support_uniform(N, -1.0, 1.0, 12)));
-    must(gg_model_bind(net, both, biases));
-    must(gg_model_forward(net, of_heads, GG_INFER));
-    const float *found = support_copy(gg_model_data(net, of_heads), N);
-    for (int64_t head = 0; head < 2; head++) {
-        must(gg_model_bind(net, one, biases + head * TIME * TIME));
-        must(gg_model_forward(net, alone, GG_INFER));
-        for (int i = 0; i < N; i++)
-            if (i % FEATURES / (FEATURES / 2) == head)
-                ck_assert_float_eq_tol(found[i], gg_model_data(net, alone)[i], 1e-6f);
-    }
+    must(gg_model_bind(net, whole, biases));
+    must(gg_model_forward(net, together, GG_INFER));
+    const float *found = support_copy(gg_model_data(net, together), N);
+    for (int64_t n = 0; n < BATCH; n++)
+        for (int64_t head = 0; head < HEADS; head++) {
+            const int64_t place = of_samples && of_heads ? n * HEADS + head : of_samples ? n : head;
+            must(gg_model_bind(net, one, biases + place * SQUARE));
+            must(gg_model_forward(net, alone, GG_INFER));
+            for (int i = 0; i < N; i++)
+                if (i / FEATURES % BATCH == n && i % FEATURES / (FEATURES / HEADS) == head)
+                    ck_assert_float_eq_tol(found[i], gg_model_data(net, alone)[i], 1e-6f);
+        }
 }
 END_TEST
 
@@ -445,7 +450,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, only_continuing_moves_the_cache);
     tcase_add_test(tests, a_cache_is_of_its_samples);
     tcase_add_loop_test(tests, bias_hides, 0, 2);
-    tcase_add_test(tests, each_head_has_its_bias);
+    tcase_add_loop_test(tests, biases_of_heads_and_samples, 0, 3);
     tcase_add_test(tests, a_bias_has_no_gradient);
     tcase_add_test(tests, weights_are_readable);
     tcase_add_test(tests, locations_without_keys);

@@ -29,8 +29,9 @@ typedef struct gg_multi_head_options {
     bool causal;
     bool cache;                  /* of itself and causal: keep keys and values in GG_CONTINUE, see below */
     const gg_value *key_lengths; /* NULL: all keys count */
-    const gg_value *bias;        /* NULL, or an input [queries, keys] or [heads, queries, keys] that is added to the
-                                  * scores; -infinity hides. It has no gradient */
+    const gg_value *bias;        /* NULL, or an input [queries, keys], [heads, queries, keys], [batch, queries, keys] or
+                                  * [batch, heads, queries, keys] that is added to the scores; -infinity hides. It has
+                                  * no gradient */
     bool no_bias;                /* of the projections */
     int64_t out;                 /* features of the result; 0: those of the query */
     int64_t width;               /* of a head; 0: features of the query / heads */
