@@ -204,6 +204,14 @@ class Generate(SequenceTest):
         self.assertNotEqual(one, self.generate("--temperature", 1, "--seed", 2))
         self.assertNotEqual(one, self.generate("--temperature", 2, "--seed", 1))
 
+    def test_training_shows_what_generate_writes(self):
+        """Whatever states training has left: both begin a text anew."""
+        done = self.train("char-lm", "--data", self.text(), "--epochs", 3, "--save", "three")
+        shown = done.stdout.split("at temperature 0.7:\n")[1]
+        written = self.succeeds("generate", "three", "--prompt", "t", "--length", 300, "--temperature",
+                                0.7).stdout
+        self.assertTrue(shown.startswith(written), (shown, written))
+
     def test_refusals(self):
         self.fails(1, ["'Z'", "none of the"], "generate", "model", "--prompt", "the Z")
         self.fails(1, ["nowhere"], "generate", "nowhere")
