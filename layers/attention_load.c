@@ -45,7 +45,7 @@ gg_status gg_torch_take_attention(gg_model *model, const char *layer, const gg_t
     const gg_torch_entry *entries = apart ? of_apart : of_fused;
     const int count = apart ? APART : FUSED;
     gg_status status = GG_OK;
-    if (gg_torch_has(from, "bias_k") || gg_torch_has(from, "bias_v"))
+    if (gg_torch_has(from, "bias_k"))
         return gg_fail(GG_ERR_FORMAT, "%s: the file holds '%.200s%sbias_k', a key that no layer here has",
                        from->function, from->prefix, from->part);
     for (int i = 0; i < count && status == GG_OK; i++)

@@ -42,7 +42,7 @@ static gg_status find_entries(entries *e, const gg_recurrent_shape *s, const gg_
         status = gg_torch_find(&e->tensor[i], from, name);
         if (status == GG_OK)
             status = gg_torch_check(&e->tensor[i], from, i < MATRICES ? 2 : 1, rows, i == 0 ? s->in : s->hidden);
-        else if (status == GG_ERR_FORMAT && i >= MATRICES) /* without biases */
+        else if (i >= MATRICES) /* without biases */
             status = GG_OK;
     }
     return status;

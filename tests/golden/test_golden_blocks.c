@@ -326,7 +326,7 @@ START_TEST(wrong_attention_changes_nothing)
     gg_model *unplanned;
     must(gg_model_new(&unplanned, 1));
     FAILS(gg_multi_head_load(unplanned, "heads", file, ""), GG_ERR_STATE, "not planned");
-    gg_tensor extra = {.name = "bias_v", .dtype = GG_F32, .rank = 1, .shape = {1}, .data = before[0]};
+    gg_tensor extra = {.name = "bias_k", .dtype = GG_F32, .rank = 1, .shape = {1}, .data = before[0]};
     gg_safetensors *made;
     scratch_make_folder();
     must(gg_safetensors_write(scratch_path("extra"), &extra, 1, NULL, 0));

@@ -60,7 +60,7 @@ GG_API gg_value gg_multi_head_attention(gg_model *model, gg_value query, gg_valu
  *
  * A layer with no_bias takes files without biases, one with biases files with them. Errors, parameters untouched:
  * GG_ERR_ARGUMENT (NULL, no such layer), GG_ERR_STATE (not planned), GG_ERR_FORMAT (a tensor is missing or holds no
- * floats; biases that the layer has no place for, bias_k and bias_v among them), GG_ERR_SHAPE. */
+ * floats; biases that the layer has no place for, bias_k among them), GG_ERR_SHAPE. */
 GG_API gg_status gg_multi_head_load(gg_model *model, const char *layer, const gg_safetensors *file, const char *prefix);
 
 /* Attention without projections: query [.., heads width], key and value [.., kv_heads width] -> [.., heads width]. */
