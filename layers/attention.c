@@ -26,7 +26,7 @@ typedef struct options {
     float scale;
     bool causal, fused, cache;
     int lengths, bias; /* inputs; 0: none */
-    bool bias_of_heads;
+    bool bias_of_heads, bias_of_samples;
 } options;
 
 enum { LSE, FORWARD, BACKWARD };       /* buffers */
@@ -61,6 +61,7 @@ static gg_attention_options options_of(const gg_pass *pass, const options *o, co
         .causal = o->causal,
         .key_lengths = o->lengths > 0 ? pass->labels[o->lengths] : NULL,
         .bias = o->bias > 0 ? pass->x[o->bias] : NULL,
+        .bias_sample = o->bias_of_samples ? (o->bias_of_heads ? o->heads : 1) * s->queries * s->keys : 0,
         .bias_head = o->bias_of_heads ? s->queries * s->keys : 0,
         .bias_query = s->keys,
     };
@@ -101,7 +102,12 @@ static gg_status append(float *cache, const float *x, const gg_attention_shape *
 
 static gg_status forward_cached(const gg_pass *pass, const options *o, const parts *x, gg_attention_shape *s)
 {
-    const int64_t position = (int64_t)pass->state[POSITION][0], room = gg_sequence_steps(&o->key, pass->planned);
+    float *held = pass->state[POSITION]; /* steps that the cache holds, and of how many samples */
+    const int64_t position = (int64_t)held[0], room = gg_sequence_steps(&o->key, pass->planned);
+    if (position > 0 && (int64_t)held[1] != s->samples)
+        return gg_fail(GG_ERR_STATE,
+                       "gg_attention: %lld samples, the cache is of %lld: gg_model_reset_states begins anew",
+                       (long long)s->samples, (long long)held[1]);
     if (position + s->keys > room)
         return gg_fail(GG_ERR_STATE,
                        "gg_attention: %lld steps behind %lld are more than the planned %lld: gg_model_reset_states "
@@ -112,7 +118,8 @@ static gg_status forward_cached(const gg_pass *pass, const options *o, const par
         status = append(pass->state[CACHED_V], x->v, s, position);
     if (status != GG_OK)
         return status;
-    pass->state[POSITION][0] = (float)(position + s->keys);
+    held[0] = (float)(position + s->keys);
+    held[1] = (float)s->samples;
     const int64_t width = s->kv_heads * s->width;
     s->k = s->v = (gg_attention_strides){width, s->samples * width};
     s->keys += position;
@@ -188,24 +195,32 @@ static bool bias_fits(options *o, gg_model *model, gg_value bias, const char *la
     char text[96];
     if (shape == NULL)
         return false;
-    o->bias_of_heads = shape->rank == 3;
-    const gg_shape expected = o->bias_of_heads ? (gg_shape){3, {o->heads, o->query.steps, o->key.steps}}
-                                               : (gg_shape){2, {o->query.steps, o->key.steps}};
+    gg_shape expected = {0, {0}};
+    o->bias_of_samples = shape->dims[0] == GG_BATCH;
+    o->bias_of_heads = shape->rank == (o->bias_of_samples ? 4 : 3);
+    if (o->bias_of_samples)
+        expected.dims[expected.rank++] = GG_BATCH;
+    if (o->bias_of_heads)
+        expected.dims[expected.rank++] = o->heads;
+    expected.dims[expected.rank++] = o->query.steps;
+    expected.dims[expected.rank++] = o->key.steps;
     if (!model->values[bias.id].is_input || !gg_shapes_equal(shape, &expected))
-        gg_model_error(
-            model, GG_ERR_SHAPE, "%s: bias is %s%s, expected an input [queries, keys] or [%lld, queries, keys]", layer,
-            gg_shape_text(shape, text), model->values[bias.id].is_input ? "" : ", no input", (long long)o->heads);
+        gg_model_error(model, GG_ERR_SHAPE,
+                       "%s: bias is %s%s, expected an input [queries, keys], with %lld heads or the batch or both in "
+                       "front of them",
+                       layer, gg_shape_text(shape, text), model->values[bias.id].is_input ? "" : ", no input",
+                       (long long)o->heads);
     return model->error == GG_OK;
 }
 
 static void add_states(gg_model *model, gg_node *node, const options *o)
 {
-    const gg_shape steps = {3, {o->key.steps, GG_BATCH, o->kv_heads * o->width}}, one = {1, {1}};
+    const gg_shape steps = {3, {o->key.steps, GG_BATCH, o->kv_heads * o->width}}, two = {1, {2}};
     gg_node_state(model, node, "k", &steps, 0.0f);
     gg_node_sequence_state(model);
     gg_node_state(model, node, "v", &steps, 0.0f);
     gg_node_sequence_state(model);
-    gg_node_state(model, node, "position", &one, 0.0f);
+    gg_node_state(model, node, "position", &two, 0.0f);
     gg_node_sequence_state(model);
 }
 

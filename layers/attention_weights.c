@@ -34,7 +34,7 @@ enum { P, DP }; /* buffers, of the predictive window only */
 
 /* One row on its way: query t of a sample with so many keys that count. */
 typedef struct row {
-    int64_t first, end; /* visible keys */
+    int64_t first, end; /* visible keys; none when end <= first */
     int64_t counted;
     float p; /* the center, in keys */
 } row;
@@ -63,8 +63,6 @@ static row row_of(const gg_pass *pass, const options *o, int64_t n, int64_t t)
     r.first = low > 0.0f ? (low < (float)r.end ? (int64_t)low : r.end) : 0;
     if (high < (float)r.end) /* a NaN hides nothing, and spoils the row */
         r.end = high >= 0.0f ? (int64_t)high + 1 : 0;
-    if (r.end < r.first)
-        r.end = r.first;
     return r;
 }
 

@@ -8,8 +8,9 @@
 #include <string.h>
 
 #include "recurrent.h"
+#include "torch_tensor.h"
 
-enum { NAME_BYTES = 512, MATRICES = 2, TENSORS = 4 };
+enum { MATRICES = 2, TENSORS = 4 };
 
 /* weight_ih, weight_hh, bias_ih, bias_hh of one direction; `data` of a missing bias is NULL. */
 typedef struct entries {
@@ -28,62 +29,30 @@ static const gg_node *find_layer(const gg_model *model, const char *name)
     return NULL;
 }
 
-static gg_status check_tensor(const gg_tensor *t, int rank, int64_t rows, int64_t columns)
-{
-    if (t->dtype != GG_F32 && t->dtype != GG_F64)
-        return gg_fail(GG_ERR_FORMAT, "gg_recurrent_load: tensor '%.200s' is neither F32 nor F64", t->name);
-    if (t->rank == rank && t->shape[0] == rows && (rank == 1 || t->shape[1] == columns))
-        return GG_OK;
-    return gg_fail(GG_ERR_SHAPE,
-                   "gg_recurrent_load: tensor '%.200s' has %d dimensions, the first of %lld, the last of %lld; "
-                   "expected %d, %lld and %lld",
-                   t->name, t->rank, (long long)(t->rank > 0 ? t->shape[0] : 0),
-                   (long long)(t->rank > 0 ? t->shape[t->rank - 1] : 0), rank, (long long)rows,
-                   (long long)(rank == 1 ? rows : columns));
-}
-
-static gg_status find_entries(entries *e, const gg_recurrent_shape *s, const gg_safetensors *file, const char *prefix,
-                              int number, int64_t direction)
+static gg_status find_entries(entries *e, const gg_recurrent_shape *s, const gg_torch_source *from, int number,
+                              int64_t direction)
 {
     static const char *const names[TENSORS] = {"weight_ih", "weight_hh", "bias_ih", "bias_hh"};
     const int64_t rows = gg_cell_gates(s->cell) * s->hidden;
     gg_status status = GG_OK;
     for (int i = 0; i < TENSORS && status == GG_OK; i++) {
-        char name[NAME_BYTES];
-        const int written =
-            snprintf(name, sizeof name, "%s%s_l%d%s", prefix, names[i], number, direction == 1 ? "_reverse" : "");
-        if (written >= NAME_BYTES)
-            return gg_fail(GG_ERR_ARGUMENT, "gg_recurrent_load: prefix is longer than %d bytes", NAME_BYTES - 64);
+        char name[64];
+        snprintf(name, sizeof name, "%s_l%d%s", names[i], number, direction == 1 ? "_reverse" : "");
         e->tensor[i] = (gg_tensor){.data = NULL};
-        const bool found = gg_safetensors_find(file, name, &e->tensor[i]) == GG_OK;
-        if (!found && i < MATRICES)
-            return gg_fail(GG_ERR_FORMAT, "gg_recurrent_load: the file holds no tensor '%.300s'", name);
-        if (found)
-            status = check_tensor(&e->tensor[i], i < MATRICES ? 2 : 1, rows, i == 0 ? s->in : s->hidden);
+        status = gg_torch_find(&e->tensor[i], from, name);
+        if (status == GG_OK)
+            status = gg_torch_check(&e->tensor[i], from, i < MATRICES ? 2 : 1, rows, i == 0 ? s->in : s->hidden);
+        else if (i >= MATRICES) /* without biases */
+            status = GG_OK;
     }
     return status;
-}
-
-/* Element i; 0 of a tensor that is missing. A file aligns nothing. */
-static double element(const gg_tensor *t, int64_t i)
-{
-    if (t->data == NULL)
-        return 0.0;
-    if (t->dtype == GG_F64) {
-        double number;
-        memcpy(&number, (const char *)t->data + i * (int64_t)sizeof number, sizeof number);
-        return number;
-    }
-    float number;
-    memcpy(&number, (const char *)t->data + i * (int64_t)sizeof number, sizeof number);
-    return (double)number;
 }
 
 static void put_transposed(float *w, const gg_tensor *t, int64_t inputs, int64_t columns)
 {
     for (int64_t i = 0; i < inputs; i++)
         for (int64_t j = 0; j < columns; j++)
-            w[i * columns + j] = (float)element(t, j * inputs + i);
+            w[i * columns + j] = (float)gg_torch_element(t, j * inputs + i);
 }
 
 static void put_biases(float *b, const entries *e, const gg_recurrent_shape *s)
@@ -92,9 +61,9 @@ static void put_biases(float *b, const entries *e, const gg_recurrent_shape *s)
     const int64_t columns = gg_cell_gates(s->cell) * s->hidden;
     const int64_t apart = s->cell == GG_CELL_GRU ? 2 * s->hidden : columns; /* from here on the two are kept apart */
     for (int64_t j = 0; j < columns; j++)
-        b[j] = (float)(element(x, j) + (j < apart ? element(h, j) : 0.0));
+        b[j] = (float)(gg_torch_element(x, j) + (j < apart ? gg_torch_element(h, j) : 0.0));
     for (int64_t j = apart; j < columns; j++)
-        b[j + s->hidden] = (float)element(h, j);
+        b[j + s->hidden] = (float)gg_torch_element(h, j);
 }
 
 static void put_in_place(gg_model *model, const gg_node *node, int64_t direction, const entries *e)
@@ -126,23 +95,20 @@ static gg_status check_layer(const gg_model *model, const gg_node *node, const c
 gg_status gg_recurrent_load(gg_model *model, const char *layer, const gg_safetensors *file, const char *prefix,
                             int number)
 {
-    const char *missing = model == NULL    ? "model"
-                          : layer == NULL  ? "layer"
-                          : file == NULL   ? "file"
-                          : prefix == NULL ? "prefix"
-                                           : NULL;
-    if (missing != NULL)
-        return gg_fail(GG_ERR_ARGUMENT, "gg_recurrent_load: %s is NULL", missing);
+    const gg_torch_source from = {"gg_recurrent_load", file, prefix, ""};
+    gg_status status = gg_torch_arguments(&from, model, layer, "layer");
+    if (status != GG_OK)
+        return status;
     if (number < 0)
         return gg_fail(GG_ERR_ARGUMENT, "gg_recurrent_load: number is %d, expected 0 or more", number);
     const gg_node *node = find_layer(model, layer);
-    gg_status status = check_layer(model, node, layer);
+    status = check_layer(model, node, layer);
     if (status != GG_OK)
         return status;
     const gg_recurrent_layer *of = (const void *)node->options;
     entries found[2];
     for (int64_t d = 0; d < of->shape.directions && status == GG_OK; d++)
-        status = find_entries(&found[d], &of->shape, file, prefix, number, d);
+        status = find_entries(&found[d], &of->shape, &from, number, d);
     for (int64_t d = 0; d < of->shape.directions && status == GG_OK; d++)
         put_in_place(model, node, d, &found[d]);
     return status;

@@ -1,6 +1,6 @@
-/* bench_kinds_lapack.c - linear systems, QR, least squares, eigenvalues and singular values. Beside each stands the
- * direct LAPACKE call on column-major data, with the BLAS's own threads; it destroys its input, so that a repetition
- * begins with a copy of it.
+/* bench_kinds_lapack.c - linear systems, QR, eigenvalues and singular values. Beside each stands the direct LAPACKE
+ * call on column-major data, with the BLAS's own threads; it destroys its input, so that a repetition begins with a
+ * copy of it.
  *
  * Counts of multiply-adds and additions are those of Golub and Van Loan, "Matrix Computations", 4th edition; the ones
  * for eigenvalues (9 n^3) and singular values (14 m n^2 + 8 n^3) belong to algorithms that work harder than LAPACK's
@@ -50,8 +50,7 @@ static gg_status raw_lu(bench_work *work)
     const int n = (int)work->line->size[0], nrhs = (int)work->line->size[1];
     if (bench_lapacke.gesv == NULL)
         return bench_lapack_missing();
-    bench_lapack_copy(work, n, n);
-    memcpy(work->bias, work->db, (size_t)n * (size_t)nrhs * sizeof(float));
+    bench_lapack_copy(work, n, n, nrhs);
     return bench_lapack_result(
         "sgesv", bench_lapacke.gesv(BENCH_COLUMN_MAJOR, n, nrhs, work->packed, n, work->labels, work->bias, n));
 }
@@ -96,8 +95,7 @@ static gg_status raw_cholesky(bench_work *work)
     const int n = (int)work->line->size[0], nrhs = (int)work->line->size[1];
     if (bench_lapacke.posv == NULL)
         return bench_lapack_missing();
-    bench_lapack_copy(work, n, n);
-    memcpy(work->bias, work->db, (size_t)n * (size_t)nrhs * sizeof(float));
+    bench_lapack_copy(work, n, n, nrhs);
     return bench_lapack_result("sposv",
                                bench_lapacke.posv(BENCH_COLUMN_MAJOR, 'L', n, nrhs, work->packed, n, work->bias, n));
 }
@@ -148,7 +146,7 @@ static gg_status raw_qr(bench_work *work)
     const int m = (int)work->line->size[0], n = (int)work->line->size[1], room = (int)bench_lapack_work(m, n);
     if (bench_lapacke.geqrf == NULL || bench_lapacke.orgqr == NULL)
         return bench_lapack_missing();
-    bench_lapack_copy(work, m, n);
+    bench_lapack_copy(work, m, n, 0);
     const int info = bench_lapacke.geqrf(BENCH_COLUMN_MAJOR, m, n, work->packed, m, work->state2, work->bias, room);
     for (int j = 0; j < n; j++) /* R, out of the way of Q */
         memcpy(work->dx + (size_t)j * (size_t)n, work->packed + (size_t)j * (size_t)m, (size_t)(j + 1) * sizeof(float));
@@ -177,65 +175,6 @@ const bench_kind bench_qr = {
     .bytes = qr_bytes,
     .open = open_qr,
     .check = check_qr,
-};
-
-/* ---- the least |A X - B|; size = m, n, right-hand sides ---- */
-
-static double least_squares_flops(const bench_case *line)
-{
-    const double m = (double)line->size[0], n = (double)line->size[1], nrhs = (double)line->size[2];
-    return 2.0 * m * n * n - 2.0 / 3.0 * n * n * n + (4.0 * m * n - n * n) * nrhs;
-}
-
-static double least_squares_bytes(const bench_case *line)
-{
-    const double m = (double)line->size[0], n = (double)line->size[1], nrhs = (double)line->size[2];
-    return 4.0 * (m * n + (m + n) * nrhs);
-}
-
-static gg_status open_least_squares(bench_work *work)
-{
-    const int64_t m = work->line->size[0], n = work->line->size[1], nrhs = work->line->size[2];
-    const gg_status status = bench_lapack_open(work, GG_LAPACK_LEAST_SQUARES, m, n, nrhs);
-    if (status == GG_OK)
-        bench_lapack_turn(work, m, n, nrhs);
-    return status;
-}
-
-static gg_status run_least_squares(bench_work *work)
-{
-    const int64_t m = work->line->size[0], n = work->line->size[1], nrhs = work->line->size[2];
-    return gg_least_squares(work->y, nrhs, NULL, work->x, n, work->w, nrhs, m, n, nrhs, work->space, work->space_bytes);
-}
-
-static gg_status raw_least_squares(bench_work *work)
-{
-    const int m = (int)work->line->size[0], n = (int)work->line->size[1], nrhs = (int)work->line->size[2];
-    const size_t right = (size_t)m * (size_t)nrhs;
-    if (bench_lapacke.gels == NULL)
-        return bench_lapack_missing();
-    bench_lapack_copy(work, m, n);
-    memcpy(work->bias, work->db, right * sizeof(float));
-    return bench_lapack_result("sgels",
-                               bench_lapacke.gels(BENCH_COLUMN_MAJOR, 'N', m, n, nrhs, work->packed, m, work->bias, m,
-                                                  work->bias + right, (int)bench_lapack_work(m, n)));
-}
-
-static gg_status check_least_squares(bench_work *work, int variant)
-{
-    (void)variant;
-    return bench_lapack_check_columns(work, work->line->size[0], work->line->size[1], work->line->size[2], true, 0.0);
-}
-
-const bench_kind bench_least_squares = {
-    .name = "least_squares",
-    .variants = {{"", run_least_squares}},
-    .has_raw = true,
-    .raw = raw_least_squares,
-    .flops = least_squares_flops,
-    .bytes = least_squares_bytes,
-    .open = open_least_squares,
-    .check = check_least_squares,
 };
 
 /* ---- A = V D V^T; size = n ---- */
@@ -274,7 +213,7 @@ static gg_status raw_eigen(bench_work *work)
     const int n = (int)work->line->size[0];
     if (bench_lapacke.syevd == NULL)
         return bench_lapack_missing();
-    bench_lapack_copy(work, n, n);
+    bench_lapack_copy(work, n, n, 0);
     return bench_lapack_result("ssyevd",
                                bench_lapacke.syevd(BENCH_COLUMN_MAJOR, 'V', 'L', n, work->packed, n, work->state2,
                                                    work->bias, (int)bench_lapack_work(n, n), work->labels, 5 * n + 3));
@@ -331,7 +270,7 @@ static gg_status raw_svd(bench_work *work)
     float *u = work->state2, *vt = u + (size_t)m * (size_t)n, *s = vt + (size_t)m * (size_t)n;
     if (bench_lapacke.gesdd == NULL)
         return bench_lapack_missing();
-    bench_lapack_copy(work, m, n);
+    bench_lapack_copy(work, m, n, 0);
     return bench_lapack_result("sgesdd",
                                bench_lapacke.gesdd(BENCH_COLUMN_MAJOR, 'S', m, n, work->packed, m, s, u, m, vt, n,
                                                    work->bias, (int)bench_lapack_work(m, n), work->labels));

@@ -1,13 +1,13 @@
-/* bench_kinds_lapack_more.c - the rest of linear algebra: least squares by singular values, ridge regression, singular
- * values alone, condition, determinant. See bench_lapack.h. Ridge regression has no call of LAPACKE's beside it. */
+/* bench_kinds_lapack_more.c - the rest of linear algebra: least squares, also by singular values, ridge regression,
+ * singular values alone, condition, determinant. See bench_lapack.h. Ridge regression has no call of LAPACKE's beside
+ * it. */
 #include <float.h>
 #include <math.h>
-#include <string.h>
 
 #include "reference_lapack.h"
 #include "bench_lapack.h"
 
-/* ---- least squares by singular values, and ridge regression; size = m, n, right-hand sides ---- */
+/* ---- the least |A X - B|, by QR and by singular values, and ridge regression; size = m, n, right-hand sides ---- */
 
 static const float LAMBDA = 0.5f;
 
@@ -16,6 +16,61 @@ static double tall_bytes(const bench_case *line)
     const double m = (double)line->size[0], n = (double)line->size[1], nrhs = (double)line->size[2];
     return 4.0 * (m * n + (m + n) * nrhs);
 }
+
+static gg_status open_tall(bench_work *work, gg_lapack_call call)
+{
+    const int64_t m = work->line->size[0], n = work->line->size[1], nrhs = work->line->size[2];
+    const gg_status status = bench_lapack_open(work, call, m, n, nrhs);
+    if (status == GG_OK)
+        bench_lapack_turn(work, m, n, nrhs);
+    return status;
+}
+
+static gg_status check_tall(bench_work *work, int variant)
+{
+    (void)variant;
+    return bench_lapack_check_columns(work, work->line->size[0], work->line->size[1], work->line->size[2], true, 0.0);
+}
+
+static double least_squares_flops(const bench_case *line)
+{
+    const double m = (double)line->size[0], n = (double)line->size[1], nrhs = (double)line->size[2];
+    return 2.0 * m * n * n - 2.0 / 3.0 * n * n * n + (4.0 * m * n - n * n) * nrhs;
+}
+
+static gg_status open_least_squares(bench_work *work)
+{
+    return open_tall(work, GG_LAPACK_LEAST_SQUARES);
+}
+
+static gg_status run_least_squares(bench_work *work)
+{
+    const int64_t m = work->line->size[0], n = work->line->size[1], nrhs = work->line->size[2];
+    return gg_least_squares(work->y, nrhs, NULL, work->x, n, work->w, nrhs, m, n, nrhs, work->space, work->space_bytes);
+}
+
+static gg_status raw_least_squares(bench_work *work)
+{
+    const int m = (int)work->line->size[0], n = (int)work->line->size[1], nrhs = (int)work->line->size[2];
+    const size_t right = (size_t)m * (size_t)nrhs;
+    if (bench_lapacke.gels == NULL)
+        return bench_lapack_missing();
+    bench_lapack_copy(work, m, n, nrhs);
+    return bench_lapack_result("sgels",
+                               bench_lapacke.gels(BENCH_COLUMN_MAJOR, 'N', m, n, nrhs, work->packed, m, work->bias, m,
+                                                  work->bias + right, (int)bench_lapack_work(m, n)));
+}
+
+const bench_kind bench_least_squares = {
+    .name = "least_squares",
+    .variants = {{"", run_least_squares}},
+    .has_raw = true,
+    .raw = raw_least_squares,
+    .flops = least_squares_flops,
+    .bytes = tall_bytes,
+    .open = open_least_squares,
+    .check = check_tall,
+};
 
 /* As for a full SVD: the right-hand sides hardly count. */
 static double least_squares_svd_flops(const bench_case *line)
@@ -26,11 +81,7 @@ static double least_squares_svd_flops(const bench_case *line)
 
 static gg_status open_least_squares_svd(bench_work *work)
 {
-    const int64_t m = work->line->size[0], n = work->line->size[1], nrhs = work->line->size[2];
-    const gg_status status = bench_lapack_open(work, GG_LAPACK_LEAST_SQUARES_SVD, m, n, nrhs);
-    if (status == GG_OK)
-        bench_lapack_turn(work, m, n, nrhs);
-    return status;
+    return open_tall(work, GG_LAPACK_LEAST_SQUARES_SVD);
 }
 
 static gg_status run_least_squares_svd(bench_work *work)
@@ -47,18 +98,11 @@ static gg_status raw_least_squares_svd(bench_work *work)
     int rank = 0;
     if (bench_lapacke.gelsd == NULL)
         return bench_lapack_missing();
-    bench_lapack_copy(work, m, n);
-    memcpy(work->bias, work->db, right * sizeof(float));
+    bench_lapack_copy(work, m, n, nrhs);
     return bench_lapack_result("sgelsd",
                                bench_lapacke.gelsd(BENCH_COLUMN_MAJOR, m, n, nrhs, work->packed, m, work->bias, m,
                                                    work->state2, FLT_EPSILON, &rank, work->bias + right,
                                                    (int)bench_lapack_work(m, n), work->labels));
-}
-
-static gg_status check_least_squares_svd(bench_work *work, int variant)
-{
-    (void)variant;
-    return bench_lapack_check_columns(work, work->line->size[0], work->line->size[1], work->line->size[2], true, 0.0);
 }
 
 const bench_kind bench_least_squares_svd = {
@@ -69,7 +113,7 @@ const bench_kind bench_least_squares_svd = {
     .flops = least_squares_svd_flops,
     .bytes = tall_bytes,
     .open = open_least_squares_svd,
-    .check = check_least_squares_svd,
+    .check = check_tall,
 };
 
 /* A^T A and A^T B, then Cholesky. */
@@ -151,7 +195,7 @@ static gg_status raw_singular_values(bench_work *work)
     const int n = (int)work->line->size[0];
     if (bench_lapacke.gesdd == NULL)
         return bench_lapack_missing();
-    bench_lapack_copy(work, n, n);
+    bench_lapack_copy(work, n, n, 0);
     return bench_lapack_result("sgesdd",
                                bench_lapacke.gesdd(BENCH_COLUMN_MAJOR, 'N', n, n, work->packed, n, work->state2, NULL,
                                                    n, NULL, n, work->bias, (int)bench_lapack_work(n, n), work->labels));
@@ -206,7 +250,7 @@ static gg_status raw_rcond(bench_work *work)
     const int n = (int)work->line->size[0];
     if (bench_lapacke.getrf == NULL || bench_lapacke.gecon == NULL || bench_lapacke.lange == NULL)
         return bench_lapack_missing();
-    bench_lapack_copy(work, n, n);
+    bench_lapack_copy(work, n, n, 0);
     const float norm = bench_lapacke.lange(BENCH_COLUMN_MAJOR, '1', n, n, work->packed, n, work->bias);
     const int info = bench_lapacke.getrf(BENCH_COLUMN_MAJOR, n, n, work->packed, n, work->labels);
     return bench_lapack_result("rcond", info != 0 ? info
@@ -267,7 +311,7 @@ static gg_status raw_log_determinant(bench_work *work)
     double sum = 0.0;
     if (bench_lapacke.getrf == NULL)
         return bench_lapack_missing();
-    bench_lapack_copy(work, n, n);
+    bench_lapack_copy(work, n, n, 0);
     const int info = bench_lapacke.getrf(BENCH_COLUMN_MAJOR, n, n, work->packed, n, work->labels);
     for (int i = 0; i < n; i++)
         sum += log(fabs((double)work->packed[(size_t)i * (size_t)n + (size_t)i]));

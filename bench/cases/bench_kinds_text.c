@@ -1,7 +1,7 @@
 /* bench_kinds_text.c - a training step of a model of characters. A GPT: learned positions, blocks with the
  * normalisation before, scores by the embedding's own weight, AdamW; its multiply-adds are those of whole attention,
  * though half of it is skipped. An LSTM: one layer that carries its state from step to step, Adam. The date model of
- * task_date.c with dot products: clipping and Adam.
+ * date.c with dot products: clipping and Adam.
  *
  * A step is too long for plain loops in double; the layers are held to them elsewhere. Here the gradient of the loss
  * along itself is held to the loss a small step further. */
@@ -10,6 +10,7 @@
 #include "bench_case.h"
 #include "bench_check.h"
 #include "char_lm.h"
+#include "date.h"
 
 enum { LAYERS, WIDTH, HEADS, CONTEXT, BATCH }; /* size of a GPT */
 enum { EMBEDDING, HIDDEN, WINDOW, STREAMS };   /* and of an LSTM */
@@ -47,48 +48,42 @@ static double text_flops(const bench_case *line)
 
 /* ---- dates ---- */
 
-/* Of the encoder, the decoder, the attention and the scores. */
-static double date_flops(const bench_case *line)
+static gg_date date_of(const bench_case *line)
 {
-    const int64_t *size = line->size, h = size[DATE_HIDDEN];
-    const int64_t cells = (size[ASKED] + size[SAID]) * (size[DATE_EMBEDDING] + h) * 4 * h;
-    const int64_t rest = 2 * size[SAID] * size[ASKED] * h + size[SAID] * 2 * h * size[DATE_CHARACTERS];
-    return 2.0 * 3.0 * (double)(cells + rest) * (double)size[PAIRS];
+    return (gg_date){.attends = true, .embedding = line->size[DATE_EMBEDDING], .hidden = line->size[DATE_HIDDEN]};
 }
 
-/* The graph; inputs: question, given, labels. */
-static gg_value build_date(gg_model *model, gg_value inputs[3], const int64_t *size)
+static gg_pairs_network pairs_of(const bench_case *line)
 {
-    gg_recurrent_outputs read;
-    inputs[0] = gg_input_labels(model, "question", 2, (int64_t[]){GG_TIME, GG_BATCH});
-    inputs[1] = gg_input_labels(model, "given", 2, (int64_t[]){GG_TIME_2, GG_BATCH});
-    inputs[2] = gg_input_labels(model, "answer", 2, (int64_t[]){GG_TIME_2, GG_BATCH});
-    gg_value x = gg_embedding(model, inputs[0], size[DATE_CHARACTERS], size[DATE_EMBEDDING], NULL);
-    gg_lstm(model, x, size[DATE_HIDDEN], NULL, &read);
-    x = gg_embedding(model, inputs[1], size[DATE_CHARACTERS], size[DATE_EMBEDDING], NULL);
-    const gg_value y = gg_lstm(model, x, size[DATE_HIDDEN], &(gg_recurrent_options){.h0 = &read.h_last}, NULL);
-    const gg_value context = gg_score_attention(model, y, read.y, read.y, NULL, NULL);
-    const gg_value both = gg_concatenate(model, (gg_value[]){context, y}, 2);
-    return gg_softmax_with_loss(model, gg_affine(model, both, size[DATE_CHARACTERS], NULL), inputs[2]);
+    const int64_t *size = line->size;
+    return (gg_pairs_network){.characters = size[DATE_CHARACTERS], .asked = size[ASKED], .said = size[SAID]};
+}
+
+static double date_flops(const bench_case *line)
+{
+    const gg_date date = date_of(line);
+    const gg_pairs_network net = pairs_of(line);
+    return 2.0 * 3.0 * (double)gg_date_multiply_adds(&date, &net) * (double)line->size[PAIRS];
 }
 
 static gg_status open_date(bench_work *work)
 {
-    const int64_t *size = work->line->size;
-    const int64_t steps[] = {size[ASKED], size[SAID], size[SAID]};
+    const gg_date date = date_of(work->line);
+    const gg_pairs_recipe recipe = {.build = gg_date_build, .shape = &date};
     const gg_optimizer_options adam = {.kind = GG_ADAM, .clip_norm = 5.0f};
-    gg_value inputs[3];
-    gg_status status = gg_model_new(&work->model, 1);
+    const int64_t pairs = work->line->size[PAIRS];
+    gg_pairs_network net = pairs_of(work->line);
+    gg_status status = gg_pairs_network_build(&net, 1, &recipe);
+    work->model = net.model;
+    work->loss = net.loss;
     if (status == GG_OK)
-        work->loss = build_date(work->model, inputs, size);
-    for (int i = 0; i < 2 && status == GG_OK; i++)
-        status = gg_model_set_largest(work->model, i == 0 ? GG_TIME : GG_TIME_2, steps[i]);
-    if (status == GG_OK)
-        status = gg_model_plan(work->model, work->loss, size[PAIRS]);
+        status = gg_model_plan(work->model, work->loss, pairs);
     if (status == GG_OK)
         status = gg_optimizer_new(&work->optimizer, work->model, &adam);
+    const gg_value inputs[] = {net.question, net.given, net.labels};
     for (int i = 0; i < 3 && status == GG_OK; i++) {
-        const int32_t *labels = bench_take_labels(work, steps[i] * size[PAIRS], size[DATE_CHARACTERS]);
+        const int64_t steps = i == 0 ? net.asked : net.said;
+        const int32_t *labels = bench_take_labels(work, steps * pairs, net.characters);
         status = work->status != GG_OK ? work->status : gg_model_bind_labels(work->model, inputs[i], labels);
     }
     return status;

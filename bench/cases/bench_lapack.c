@@ -81,9 +81,11 @@ void bench_lapack_turn(bench_work *work, int64_t m, int64_t n, int64_t nrhs)
     transpose(work->db, work->w, m, nrhs);
 }
 
-void bench_lapack_copy(bench_work *work, int64_t m, int64_t n)
+void bench_lapack_copy(bench_work *work, int64_t m, int64_t n, int64_t nrhs)
 {
     memcpy(work->packed, work->dw, (size_t)(m * n) * sizeof(float));
+    if (nrhs > 0)
+        memcpy(work->bias, work->db, (size_t)(m * nrhs) * sizeof(float));
 }
 
 /* ---- checks: LAPACK's ratios, with random vectors in place of norms over all ---- */

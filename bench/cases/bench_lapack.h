@@ -42,8 +42,8 @@ void bench_lapack_turn(bench_work *work, int64_t m, int64_t n, int64_t nrhs);
 /* A symmetric, with `shift` on the diagonal. */
 void bench_lapack_symmetric(float *a, int64_t n, float shift);
 
-/* A, which a raw call will destroy. */
-void bench_lapack_copy(bench_work *work, int64_t m, int64_t n);
+/* A and B, which a raw call will destroy. */
+void bench_lapack_copy(bench_work *work, int64_t m, int64_t n, int64_t nrhs);
 
 /* ---- checks ---- */
 

@@ -109,8 +109,13 @@ static gg_status read_number(writing *w, const int32_t *number)
     gg_status status = gg_model_bind_labels(w->net->model, w->net->input, number);
     if (status == GG_OK)
         status = gg_model_forward(w->net->model, w->net->scores, GG_CONTINUE);
-    if (status == GG_OK)
+    bool finite = true;
+    if (status == GG_OK) {
         w->scores = gg_model_data(w->net->model, w->net->scores);
+        status = gg_all_finite(&finite, w->scores, w->characters->count);
+    }
+    if (status == GG_OK && !finite)
+        status = gg_fail(GG_ERR_NUMERIC, "the model's scores are not all finite: are its numbers NaN?");
     w->read++;
     return status;
 }

@@ -141,29 +141,36 @@ static gg_status get_pairs(gg_pairs *pairs, const char *path, const gg_pairs_rec
     return status;
 }
 
-static gg_status build(gg_network *out, gg_pairs_network *net, const gg_pairs *pairs, uint64_t seed,
-                       const gg_pairs_recipe *recipe, gg_value *labels)
+gg_status gg_pairs_network_build(gg_pairs_network *net, uint64_t seed, const gg_pairs_recipe *recipe)
 {
     const int64_t asked[] = {GG_TIME, GG_BATCH}, said[] = {GG_TIME_2, GG_BATCH};
-    gg_status status = gg_model_new(&out->model, seed);
+    gg_status status = gg_model_new(&net->model, seed);
     if (status != GG_OK)
         return status;
-    *net = (gg_pairs_network){.model = out->model,
-                              .question = gg_input_labels(out->model, "question", 2, asked),
-                              .given = gg_input_labels(out->model, "given", 2, said),
-                              .characters = pairs->characters.count,
-                              .asked = pairs->question_length,
-                              .said = pairs->answer_length - 1,
-                              .weights = GG_NO_VALUE};
-    *labels = gg_input_labels(net->model, "answer", 2, said);
+    net->question = gg_input_labels(net->model, "question", 2, asked);
+    net->given = gg_input_labels(net->model, "given", 2, said);
+    net->labels = gg_input_labels(net->model, "answer", 2, said);
+    net->weights = GG_NO_VALUE;
     recipe->build(net, recipe->shape);
-    out->loss = gg_softmax_with_loss(net->model, net->scores, *labels);
-    out->multiply_adds = 3 * net->multiply_adds / net->said; /* of a character: backward costs twice the forward */
-    (void)gg_model_keep(net->model, net->scores, false);     /* an error of the model is told by its plan */
+    net->loss = gg_softmax_with_loss(net->model, net->scores, net->labels);
+    (void)gg_model_keep(net->model, net->scores, false); /* an error of the model is told by its plan */
     if (net->weights.id >= 0)
         (void)gg_model_keep(net->model, net->weights, false);
     status = gg_model_set_largest(net->model, GG_TIME, net->asked);
     return status == GG_OK ? gg_model_set_largest(net->model, GG_TIME_2, net->said) : status;
+}
+
+/* The network of the task's pairs. */
+static gg_status build(gg_network *out, gg_pairs_network *net, const gg_pairs *pairs, uint64_t seed,
+                       const gg_pairs_recipe *recipe)
+{
+    *net = (gg_pairs_network){
+        .characters = pairs->characters.count, .asked = pairs->question_length, .said = pairs->answer_length - 1};
+    const gg_status status = gg_pairs_network_build(net, seed, recipe);
+    out->model = net->model;
+    out->loss = net->loss;
+    out->multiply_adds = 3 * net->multiply_adds / net->said; /* of a character: backward costs twice the forward */
+    return status;
 }
 
 static void list_facts(pairs_task *task, const gg_metadata *fact)
@@ -181,10 +188,9 @@ static void list_facts(pairs_task *task, const gg_metadata *fact)
 static gg_status open_task(pairs_task *task, gg_network *out, const gg_task_options *o, const gg_pairs_recipe *recipe)
 {
     gg_pairs_network net;
-    gg_value labels = GG_NO_VALUE;
     gg_status status = get_pairs(&task->pairs, o->data, recipe);
     if (status == GG_OK)
-        status = build(out, &net, &task->pairs, o->seed, recipe, &labels);
+        status = build(out, &net, &task->pairs, o->seed, recipe);
     if (status != GG_OK)
         return status;
     task->weights = net.weights;
@@ -194,7 +200,7 @@ static gg_status open_task(pairs_task *task, gg_network *out, const gg_task_opti
                                                                       .batch = o->batch,
                                                                       .question = net.question,
                                                                       .given = net.given,
-                                                                      .labels = labels,
+                                                                      .labels = net.labels,
                                                                       .scores = net.scores,
                                                                       .loss = out->loss,
                                                                       .seed = o->seed});

@@ -4,16 +4,18 @@
 
 #include "tasks.h"
 
-/* What a recipe's build is given, and what it adds. */
+/* What a recipe's build is given, what it adds, and what is added behind it. */
 typedef struct gg_pairs_network {
-    gg_model *model;
-    gg_value question;               /* labels [GG_TIME, GG_BATCH]: numbers of characters */
-    gg_value given;                  /* labels [GG_TIME_2, GG_BATCH]: the answer so far */
     int64_t characters, asked, said; /* numbers of characters: kinds, and of a question and an answer */
-    /* added: */
+    gg_model *model;
+    gg_value question; /* labels [GG_TIME, GG_BATCH]: numbers of characters */
+    gg_value given;    /* labels [GG_TIME_2, GG_BATCH]: the answer so far */
+    /* by the recipe: */
     gg_value scores;       /* [GG_TIME_2, GG_BATCH, characters] */
     gg_value weights;      /* of the decoder's attention, [GG_BATCH, GG_TIME_2, GG_TIME]; GG_NO_VALUE: none */
     int64_t multiply_adds; /* of a pair, forward */
+    /* behind it: */
+    gg_value labels, loss; /* labels [GG_TIME_2, GG_BATCH]: the answer */
 } gg_pairs_network;
 
 typedef struct gg_pairs_recipe {
@@ -24,6 +26,10 @@ typedef struct gg_pairs_recipe {
     void (*build)(gg_pairs_network *net, const void *shape);        /* an error of the model is told by its plan */
     const void *shape;
 } gg_pairs_recipe;
+
+/* The recipe's model for the numbers of characters that *net has, not yet planned; scores and weights are kept. The
+ * model, which is the caller's, may be there after an error, too. */
+gg_status gg_pairs_network_build(gg_pairs_network *net, uint64_t seed, const gg_pairs_recipe *recipe);
 
 /* The whole of a task's open; what *recipe points to is used only during the call, but for the texts of the fact.
  * Errors: those of the files, GG_ERR_FORMAT (too few pairs), GG_ERR_MEMORY; feed->close is then still to be called. */

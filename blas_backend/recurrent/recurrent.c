@@ -58,6 +58,18 @@ int gg_cell_biases(gg_cell cell)
     return is_cell(cell) ? cells[cell].biases : 0;
 }
 
+gg_recurrent_kernel_pair gg_recurrent_kernels(gg_cell cell)
+{
+    const gg_kernel_table *k = gg_kernels();
+    switch (cell) {
+    case GG_CELL_RNN_TANH: return (gg_recurrent_kernel_pair){k->rnn_tanh_forward, k->rnn_tanh_backward};
+    case GG_CELL_RNN_RELU: return (gg_recurrent_kernel_pair){k->rnn_relu_forward, k->rnn_relu_backward};
+    case GG_CELL_LSTM: return (gg_recurrent_kernel_pair){k->lstm_forward, k->lstm_backward};
+    case GG_CELL_GRU: return (gg_recurrent_kernel_pair){k->gru_forward, k->gru_backward};
+    default: return (gg_recurrent_kernel_pair){k->gru_before_reset_forward, k->gru_before_backward};
+    }
+}
+
 /* ---- shapes ---- */
 
 static int64_t directions_of(const gg_recurrent_shape *shape)

@@ -7,6 +7,7 @@
 
 #include <gemmgrad/recurrent.h>
 
+#include "kernels/kernels.h"
 #include "parallel.h"
 #include "recurrent_step.h"
 
@@ -40,6 +41,16 @@ typedef struct gg_recurrent_run {
     float *dh, *dc;
     int64_t ld_start; /* of dh0 and dc0 */
 } gg_recurrent_run;
+
+/* What a cell does behind the products of a step; of GRU_BEFORE only what comes first, its reset forward and its gates
+ * backward. */
+typedef void gg_cell_forward_kernel(const gg_cell_forward *c);
+typedef void gg_cell_backward_kernel(const gg_cell_backward *c);
+typedef struct gg_recurrent_kernel_pair {
+    gg_cell_forward_kernel *forward;
+    gg_cell_backward_kernel *backward;
+} gg_recurrent_kernel_pair;
+gg_recurrent_kernel_pair gg_recurrent_kernels(gg_cell cell);
 
 /* What one thread does. Threads share out the units of each step, or the rows of the batch: then a step needs no
  * barrier, but each thread reads all weights. */

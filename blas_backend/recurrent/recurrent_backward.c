@@ -14,8 +14,6 @@
 #include <gemmgrad/elementwise.h>
 #include <gemmgrad/matmul.h>
 
-#include "kernels/kernels.h"
-
 /* A kernel's view of step t without its units; product NULL: no later step has sent gradients. */
 static gg_cell_backward step_of(const gg_recurrent_share *s, int64_t t, const float *product)
 {
@@ -43,9 +41,7 @@ static gg_cell_backward step_of(const gg_recurrent_share *s, int64_t t, const fl
     };
 }
 
-typedef void cell_kernel(const gg_cell_backward *c);
-
-static void run_cell(const gg_cell_backward *step, cell_kernel *kernel, int64_t unit, int64_t count)
+static void run_cell(const gg_cell_backward *step, gg_cell_backward_kernel *kernel, int64_t unit, int64_t count)
 {
     gg_cell_backward c = *step;
     c.units = count;
@@ -66,57 +62,30 @@ static void run_cell(const gg_cell_backward *step, cell_kernel *kernel, int64_t 
     kernel(&c);
 }
 
-/* The gradients that wh received in step t, times its transpose: all that stand in front of the m of GRU, whose columns
- * of wh are n's, or of the n of GRU_BEFORE, which is not the state's product. */
-static void multiply_gates(const gg_recurrent_share *s, int64_t t, int64_t unit, int64_t count)
+/* The gradients that wh received in step t, which its transpose multiplies: all that stand in front of the m of GRU,
+ * whose columns of wh are n's, or of the n of GRU_BEFORE, which is not the state's product. Answers how many parts. */
+static int parts_of(gg_step_part parts[2], const gg_recurrent_share *s, int64_t t)
 {
     const gg_recurrent_run *r = s->run;
     const bool split = r->cell == GG_CELL_GRU || r->cell == GG_CELL_GRU_BEFORE;
     const float *gates = r->gates + (t * r->batch + s->first_row) * r->kept;
-    gg_step_part part = {.a = gates, .lda = r->kept, .depth = split ? 2 * r->hidden : r->columns};
-    gg_step_multiply(s->scratch, &r->weights, &part, s->rows, unit, count);
+    parts[0] = (gg_step_part){.a = gates, .lda = r->kept, .depth = split ? 2 * r->hidden : r->columns};
     if (r->cell != GG_CELL_GRU)
-        return;
-    part = (gg_step_part){gates + 3 * r->hidden, r->kept, 2 * r->hidden, r->hidden, true};
-    gg_step_multiply(s->scratch, &r->weights, &part, s->rows, unit, count);
+        return 1;
+    parts[1] = (gg_step_part){gates + 3 * r->hidden, r->kept, 2 * r->hidden, r->hidden, true};
+    return 2;
 }
 
-/* A step's kernel, group by group, behind the product with the gates of step `later`; -1: there is none. */
-static void run_groups(const gg_recurrent_share *s, const gg_cell_backward *step, int64_t later, cell_kernel *kernel)
+/* A step's kernel, group by group, behind the products. */
+static void run_groups(const gg_recurrent_share *s, const gg_cell_backward *step, const gg_step_part *parts, int count,
+                       gg_cell_backward_kernel *kernel)
 {
     const int64_t group = gg_step_group(&s->run->weights, s->end - s->begin);
     for (int64_t i = 0; i * group < s->end - s->begin; i++) {
         const gg_step_units own = gg_step_nth(i, step->step, group, s->begin, s->end);
-        const int64_t unit = own.begin, count = own.count;
-        if (later >= 0)
-            multiply_gates(s, later, unit, count);
-        run_cell(step, kernel, unit, count);
-    }
-}
-
-/* GRU_BEFORE's reset: the gradient of n times its part of wh, transposed. */
-static void run_reset(const gg_recurrent_share *s, const gg_cell_backward *step)
-{
-    const gg_recurrent_run *r = s->run;
-    const gg_step_part part = {step->gates + 2 * r->hidden, r->kept, 2 * r->hidden, r->hidden, false};
-    const int64_t group = gg_step_group(&r->weights, s->end - s->begin);
-    for (int64_t i = 0; i * group < s->end - s->begin; i++) {
-        const gg_step_units own = gg_step_nth(i, step->step, group, s->begin, s->end);
-        const int64_t unit = own.begin, count = own.count;
-        gg_step_multiply(s->scratch, &r->weights, &part, s->rows, unit, count);
-        run_cell(step, gg_kernels()->gru_before_reset_backward, unit, count);
-    }
-}
-
-static cell_kernel *kernel_of(gg_cell cell)
-{
-    const gg_kernel_table *k = gg_kernels();
-    switch (cell) {
-    case GG_CELL_RNN_TANH: return k->rnn_tanh_backward;
-    case GG_CELL_RNN_RELU: return k->rnn_relu_backward;
-    case GG_CELL_LSTM: return k->lstm_backward;
-    case GG_CELL_GRU: return k->gru_backward;
-    default: return k->gru_before_backward;
+        for (int part = 0; part < count; part++)
+            gg_step_multiply(s->scratch, &s->run->weights, &parts[part], s->rows, own.begin, own.count);
+        run_cell(step, kernel, own.begin, own.count);
     }
 }
 
@@ -124,14 +93,17 @@ static void run_step(const gg_recurrent_share *s, int64_t step)
 {
     const gg_recurrent_run *r = s->run;
     const bool first = step + 1 == r->steps;
-    const int64_t later = first ? -1 : gg_recurrent_time(r, step + 1);
+    gg_step_part parts[2];
+    const int count = first ? 0 : parts_of(parts, s, gg_recurrent_time(r, step + 1));
     gg_cell_backward c = step_of(s, gg_recurrent_time(r, step), first ? NULL : s->scratch);
-    run_groups(s, &c, later, kernel_of(r->cell));
+    run_groups(s, &c, parts, count, gg_recurrent_kernels(r->cell).backward);
     gg_recurrent_meet(s);
     if (r->cell != GG_CELL_GRU_BEFORE)
         return;
+    /* Its reset: the gradient of n times its part of wh, transposed. */
+    parts[0] = (gg_step_part){c.gates + 2 * r->hidden, r->kept, 2 * r->hidden, r->hidden, false};
     c.product = s->scratch;
-    run_reset(s, &c);
+    run_groups(s, &c, parts, 1, gg_kernels()->gru_before_reset_backward);
     gg_recurrent_meet(s);
 }
 
@@ -148,8 +120,10 @@ void gg_recurrent_backward_share(const gg_recurrent_share *s)
         run_step(s, step);
     if (r->gradients->dh0 != NULL) {
         if (r->steps > 0) {
+            gg_step_part parts[2];
+            const int count = parts_of(parts, s, gg_recurrent_time(r, 0));
             const gg_cell_backward c = step_of(s, gg_recurrent_time(r, 0), s->scratch);
-            run_groups(s, &c, gg_recurrent_time(r, 0), gg_kernels()->hidden_gradient);
+            run_groups(s, &c, parts, count, gg_kernels()->hidden_gradient);
         }
         gg_recurrent_take_over(s, r->gradients->dh0, r->ld_start, r->dh, r->hidden);
     }

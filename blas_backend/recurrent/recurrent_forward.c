@@ -8,7 +8,6 @@
 
 #include <string.h>
 
-#include "kernels/kernels.h"
 #include "product.h"
 
 /* Rows of the input's product at once: enough to pay for copies of weights, few enough that the gates are still in
@@ -124,9 +123,8 @@ static float *ahead(float *p, int64_t floats)
     return p != NULL ? p + floats : NULL;
 }
 
-typedef void cell_kernel(const gg_cell_forward *c);
-
-static void run_cell(const gg_cell_forward *step, cell_kernel *kernel, int64_t unit, int64_t count, int gates)
+static void run_cell(const gg_cell_forward *step, gg_cell_forward_kernel *kernel, int64_t unit, int64_t count,
+                     int gates)
 {
     gg_cell_forward c = *step;
     c.units = count;
@@ -147,31 +145,18 @@ static void run_cell(const gg_cell_forward *step, cell_kernel *kernel, int64_t u
 
 /* A product and the cell's kernel behind it, group by group. A state known to be zero is not multiplied. */
 static void run_groups(const gg_recurrent_share *s, const gg_cell_forward *step, const gg_step_weights *weights,
-                       const float *operand, bool zero, cell_kernel *kernel)
+                       const float *operand, bool zero, gg_cell_forward_kernel *kernel)
 {
     const gg_recurrent_run *r = s->run;
     const gg_step_part part = {.a = operand, .lda = r->hidden, .first = 0, .depth = r->hidden};
     const int64_t group = gg_step_group(weights, s->end - s->begin);
     for (int64_t i = 0; i * group < s->end - s->begin; i++) {
         const gg_step_units own = gg_step_nth(i, step->step, group, s->begin, s->end);
-        const int64_t unit = own.begin, count = own.count;
         if (zero)
-            gg_kernels()->fill(s->scratch, s->rows * count * weights->gates, 0.0f);
+            gg_kernels()->fill(s->scratch, s->rows * own.count * weights->gates, 0.0f);
         else
-            gg_step_multiply(s->scratch, weights, &part, s->rows, unit, count);
-        run_cell(step, kernel, unit, count, weights->gates);
-    }
-}
-
-static cell_kernel *kernel_of(gg_cell cell)
-{
-    const gg_kernel_table *k = gg_kernels();
-    switch (cell) {
-    case GG_CELL_RNN_TANH: return k->rnn_tanh_forward;
-    case GG_CELL_RNN_RELU: return k->rnn_relu_forward;
-    case GG_CELL_LSTM: return k->lstm_forward;
-    case GG_CELL_GRU: return k->gru_forward;
-    default: return k->gru_before_reset_forward;
+            gg_step_multiply(s->scratch, weights, &part, s->rows, own.begin, own.count);
+        run_cell(step, kernel, own.begin, own.count, weights->gates);
     }
 }
 
@@ -180,7 +165,7 @@ static void run_step(const gg_recurrent_share *s, int64_t step)
     const gg_recurrent_run *r = s->run;
     const gg_cell_forward c = step_of(s, step);
     const bool zero = step == 0 && r->inputs->h0 == NULL;
-    run_groups(s, &c, &r->weights, c.masked_now, zero, kernel_of(r->cell));
+    run_groups(s, &c, &r->weights, c.masked_now, zero, gg_recurrent_kernels(r->cell).forward);
     if (r->cell != GG_CELL_GRU_BEFORE)
         return;
     gg_recurrent_meet(s);

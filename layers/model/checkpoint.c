@@ -305,9 +305,6 @@ static gg_status check_numbers(loaded *from, const gg_trainer *trainer)
             return gg_fail(GG_ERR_FORMAT, "gg_trainer_load: '%.300s': metadata '%s' is %s", from->path, here[i].key,
                            text);
     }
-    if (from->numbers[STEP] > (uint64_t)trainer->source.steps)
-        return gg_fail(GG_ERR_FORMAT, "gg_trainer_load: '%.300s' stands at step %" PRIu64 " of an epoch of %lld steps",
-                       from->path, from->numbers[STEP], (long long)trainer->source.steps);
     return GG_OK;
 }
 
@@ -399,6 +396,15 @@ static void put_in_place(gg_trainer *trainer, const loaded *from, const manifest
     gg_model_set_step(trainer->options.model, (int64_t)from->numbers[MODEL_STEP]);
 }
 
+/* Asked last: another batch makes other epochs, and is to be named itself. */
+static gg_status check_step(const loaded *from, const gg_source *source)
+{
+    if (from->numbers[STEP] <= (uint64_t)source->steps)
+        return GG_OK;
+    return gg_fail(GG_ERR_FORMAT, "gg_trainer_load: '%.300s' stands at step %" PRIu64 " of an epoch of %lld steps",
+                   from->path, from->numbers[STEP], (long long)source->steps);
+}
+
 gg_status gg_trainer_load(gg_trainer *trainer, const char *path, const char *task)
 {
     const char *missing = trainer == NULL ? "trainer" : path == NULL ? "path" : task == NULL ? "task" : NULL;
@@ -415,6 +421,8 @@ gg_status gg_trainer_load(gg_trainer *trainer, const char *path, const char *tas
         status = check_numbers(&from, trainer);
     if (status == GG_OK)
         status = check_facts(&from, &trainer->source);
+    if (status == GG_OK)
+        status = check_step(&from, &trainer->source);
     if (status == GG_OK)
         status = make_manifest(&list, trainer);
     if (status == GG_OK)

@@ -38,7 +38,9 @@ class GptTest(ProgramTest):
         self.assertEqual(len(long), len("the cat") + 150 + 1)
         self.assertEqual(long, self.succeeds(*write, "--length", 150).stdout)
         self.assertTrue(long.startswith(self.succeeds(*write, "--length", 40).stdout[:-1]))
-        self.assertIn("sat on the mat", self.succeeds(*write, "--length", 40, "--temperature", 0).stdout)
+        # four lines of 46 characters: where the context is full, the latter half of it tells how to go on
+        line = self.succeeds(*write, "--length", 200, "--temperature", 0).stdout
+        self.assertGreaterEqual(line.count("sat on the mat"), 4, line)
 
     def test_wrong_options(self):
         for arguments, words in ((("--heads", 5), ["--width 32", "--heads 5"]), (("--cell", "lstm"), ["--cell", "gpt"]),

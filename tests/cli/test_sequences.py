@@ -204,6 +204,14 @@ class Generate(SequenceTest):
         self.assertNotEqual(one, self.generate("--temperature", 1, "--seed", 2))
         self.assertNotEqual(one, self.generate("--temperature", 2, "--seed", 1))
 
+    def test_training_shows_what_generate_writes(self):
+        """Whatever states training has left: both begin a text anew."""
+        done = self.train("char-lm", "--data", self.text(), "--epochs", 3, "--save", "three")
+        shown = done.stdout.split("at temperature 0.7:\n")[1]
+        written = self.succeeds("generate", "three", "--prompt", "t", "--length", 300, "--temperature",
+                                0.7).stdout
+        self.assertTrue(shown.startswith(written), (shown, written))
+
     def test_refusals(self):
         self.fails(1, ["'Z'", "none of the"], "generate", "model", "--prompt", "the Z")
         self.fails(1, ["nowhere"], "generate", "nowhere")
@@ -218,6 +226,10 @@ class Generate(SequenceTest):
 
     def test_damaged_models(self):
         whole = self.read("model")
+        size = int.from_bytes(whole[:8], "little")
+        first, end = (8 + size + offset for offset in json.loads(whole[8:8 + size])["affine1.b"]["data_offsets"])
+        self.write("nan", whole[:first] + b"\0\0\xc0\x7f" * ((end - first) // 4) + whole[end:])
+        self.fails(1, ["scores", "NaN"], "generate", "nan")
         for cut in (0, 7, 100, len(whole) // 2, len(whole) - 1):
             self.write("cut", whole[:cut])
             self.fails(1, ["cut"], "generate", "cut")

@@ -20,6 +20,7 @@ from golden_transformers import rotary_of, swiglu_of
 
 STEPS, MEMORY_STEPS, BATCH, WIDTH, HEADS, HIDDEN = 5, 4, 3, 8, 2, 12  # as in test_golden_blocks.c
 LENGTHS = [5, 2, 4]
+MEMORY_LENGTHS = [2, 4, 1]
 
 
 class Draw:
@@ -68,14 +69,38 @@ def encoder(name, norm_first, activation, causal, padded):
     return finish(name, {"x": x}, y, dict(layer.named_parameters()), draw)
 
 
-def decoder(name, norm_first):
+def decoder(name, norm_first, padded=False):
     draw = Draw(name)
     layer = torch.nn.TransformerDecoderLayer(WIDTH, HEADS, HIDDEN, 0.0, "gelu", norm_first=norm_first,
                                              dtype=torch.float64)
     fill(layer, draw)
     x, memory = draw(STEPS, BATCH, WIDTH, low=-2.0, high=2.0), draw(MEMORY_STEPS, BATCH, WIDTH, low=-2.0, high=2.0)
-    y = layer(x, memory, tgt_mask=causal_mask())
+    hidden = torch.arange(MEMORY_STEPS)[None] >= torch.tensor(MEMORY_LENGTHS)[:, None]
+    y = layer(x, memory, tgt_mask=causal_mask(), memory_key_padding_mask=hidden if padded else None)
     return finish(name, {"x": x, "memory": memory}, y, dict(layer.named_parameters()), draw)
+
+
+def attention(name, cross, bias=True, features=None, of_all=False):
+    """torch.nn.MultiheadAttention with padding and numbers added to the scores (CASE.bias; of_all: others for each
+    sample and head), of x to itself or to keys and values, which may have features of their own."""
+    draw = Draw(name)
+    key_width, value_width = features or (WIDTH, WIDTH)
+    layer = torch.nn.MultiheadAttention(WIDTH, HEADS, bias=bias, kdim=key_width, vdim=value_width,
+                                        dtype=torch.float64)
+    fill(layer, draw)
+    inputs = {"x": draw(STEPS, BATCH, WIDTH, low=-2.0, high=2.0)}
+    if cross:
+        inputs["key"] = draw(STEPS, BATCH, key_width, low=-2.0, high=2.0)
+        inputs["value"] = draw(STEPS, BATCH, value_width, low=-2.0, high=2.0)
+    added = draw(*((BATCH * HEADS,) if of_all else ()), STEPS, STEPS).detach()
+    hidden = torch.zeros(BATCH, STEPS, dtype=torch.float64)
+    hidden[torch.arange(STEPS)[None] >= torch.tensor(LENGTHS)[:, None]] = -np.inf
+    x = inputs["x"]
+    y, _ = layer(x, inputs.get("key", x), inputs.get("value", x), key_padding_mask=hidden, attn_mask=added,
+                 need_weights=False)
+    tensors = finish(name, inputs, y, dict(layer.named_parameters()), draw)
+    tensors[f"{name}.bias"] = added.numpy()
+    return tensors
 
 
 def modern(name):
@@ -106,7 +131,13 @@ def main(folder):
     tensors.update(encoder("encoder_pre", True, "gelu", True, False))
     tensors.update(decoder("decoder_post", False))
     tensors.update(decoder("decoder_pre", True))
+    tensors.update(decoder("decoder_padded", True, True))
     tensors.update(modern("modern"))
+    tensors.update(attention("attention_self", False))
+    tensors.update(attention("attention_plain", False, bias=False))
+    tensors.update(attention("attention_cross", True))
+    tensors.update(attention("attention_features", True, features=(6, 4)))
+    tensors.update(attention("attention_samples", True, of_all=True))
     write_safetensors(os.path.join(folder, "blocks.safetensors"), tensors)
 
 

@@ -133,13 +133,15 @@ START_TEST(hidden_rows_give_zeros)
     for (int i = 0; use_isa(_i) && i < QUERIES * KEYS; i++)
         if (i / KEYS % 3 == 0 || i % 5 == 0 || (i / KEYS % 3 == 1 && i % KEYS < 100))
             bias[i] = -INFINITY;
-    const attention_case c =
-        attention_case_make(&shape, &(gg_attention_options){.bias = bias, .bias_query = KEYS}, ATTENTION_DENSE, 71);
-    attention_case_check(&c);
-    for (int64_t i = 0; i < c.o_floats; i++)
-        if (i / WIDTH % 3 == 0)
-            ck_assert(c.o[i] == 0.0f && c.dq[i] == 0.0f);
-    ck_assert(c.lse[0] == -INFINITY && isfinite(c.lse[1]));
+    for (int causal = 0; causal < 2; causal++) { /* what the bias leaves of some rows lies in the future */
+        const gg_attention_options o = {.bias = bias, .bias_query = KEYS, .causal = causal != 0};
+        const attention_case c = attention_case_make(&shape, &o, ATTENTION_DENSE, 71);
+        attention_case_check(&c);
+        for (int64_t i = 0; i < c.o_floats; i++)
+            if (i / WIDTH % 3 == 0 || (causal != 0 && i / WIDTH % 3 == 1))
+                ck_assert(c.o[i] == 0.0f && c.dq[i] == 0.0f);
+        ck_assert(c.lse[0] == -INFINITY && isfinite(c.lse[2]) && (isfinite(c.lse[1]) != 0) == (causal == 0));
+    }
 }
 END_TEST
 

@@ -89,7 +89,8 @@ START_TEST(a_sequence_in_windows)
 {
     static const int64_t windows[][TIME] = {{1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1, 1}, {5, 1, 4, 2}, {12}};
     const bool batch_first = _i % 2 != 0;
-    const gg_multi_head_options o = {.heads = 4, .kv_heads = _i / 2 == 0 ? 4 : 2, .causal = true, .cache = true};
+    const gg_multi_head_options o = {
+        .heads = 4, .kv_heads = _i / 2 == 0 ? 4 : 2, .scale = _i / 2 == 0 ? 0.0f : 1.5f, .causal = true, .cache = true};
     const gg_value input = sequence("x", batch_first, GG_TIME, FEATURES);
     const gg_value y = gg_multi_head_attention(net, input, input, input, &o);
     plan(GG_NO_VALUE);
@@ -129,6 +130,35 @@ START_TEST(only_continuing_moves_the_cache)
 }
 END_TEST
 
+/* Samples that the runs before did not have; the cache stays as it was. */
+START_TEST(a_cache_is_of_its_samples)
+{
+    const gg_multi_head_options o = {.heads = 2, .causal = true, .cache = true};
+    const gg_value input = sequence("x", false, GG_TIME, FEATURES);
+    const gg_value y = gg_multi_head_attention(net, input, input, input, &o);
+    plan(GG_NO_VALUE);
+    const float *x = support_uniform(TIME * BATCH * FEATURES, -1.0, 1.0, 6), *whole = run_whole(input, y, x, GG_INFER);
+    for (int64_t batch = 1; batch < BATCH; batch++) {
+        must(gg_model_reset_states(net));
+        must(gg_model_set_extent(net, GG_TIME, 1));
+        must(gg_model_set_extent(net, GG_BATCH, BATCH));
+        must(gg_model_bind(net, input, x));
+        must(gg_model_forward(net, y, GG_CONTINUE));
+        must(gg_model_set_extent(net, GG_BATCH, batch));
+        support_assert_fails(gg_model_forward(net, y, GG_CONTINUE), GG_ERR_STATE, "gg_attention",
+                             "the cache is of 3: gg_model_reset_states");
+        must(gg_model_set_extent(net, GG_BATCH, BATCH));
+        must(gg_model_bind(net, input, x + BATCH * FEATURES));
+        must(gg_model_forward(net, y, GG_CONTINUE));
+        for (int i = 0; i < BATCH * FEATURES; i++)
+            ck_assert_float_eq_tol(gg_model_data(net, y)[i], whole[BATCH * FEATURES + i], 2e-6f);
+    }
+    must(gg_model_reset_states(net));
+    must(gg_model_set_extent(net, GG_BATCH, 1));
+    must(gg_model_forward(net, y, GG_CONTINUE));
+}
+END_TEST
+
 /* ---- biases ---- */
 
 /* A bias that hides the future is a causal mask. */
@@ -154,6 +184,36 @@ START_TEST(bias_hides)
     for (int i = 0; i < TIME * BATCH * FEATURES; i++)
         twice[i] *= 2.0f;
     check_close(gg_model_data(net, sum), twice, "with a bias");
+}
+END_TEST
+
+/* Of a bias for each head, each sample or both, results are those under the bias of that head and sample alone. */
+START_TEST(biases_of_heads_and_samples)
+{
+    enum { N = TIME * BATCH * FEATURES, HEADS = 2, SQUARE = TIME * TIME };
+    const bool of_samples = _i != 0, of_heads = _i != 1;
+    const int64_t all[] = {GG_BATCH, HEADS, GG_TIME, GG_TIME}, samples[] = {GG_BATCH, GG_TIME, GG_TIME};
+    const int64_t *dims = !of_samples ? all + 1 : of_heads ? all : samples;
+    const gg_value x = sequence("x", false, GG_TIME, FEATURES);
+    const gg_value whole = gg_input(net, "whole", 2 + of_samples + of_heads, dims);
+    const gg_value one = gg_input(net, "one", 2, (int64_t[]){GG_TIME, GG_TIME});
+    const gg_value together = gg_attention(net, x, x, x, &(gg_multi_head_options){.heads = HEADS, .bias = &whole});
+    const gg_value alone = gg_attention(net, x, x, x, &(gg_multi_head_options){.heads = HEADS, .bias = &one});
+    plan(GG_NO_VALUE);
+    const float *biases = support_uniform(BATCH * HEADS * SQUARE, -2.0, 2.0, 11);
+    must(gg_model_bind(net, x, support_uniform(N, -1.0, 1.0, 12)));
+    must(gg_model_bind(net, whole, biases));
+    must(gg_model_forward(net, together, GG_INFER));
+    const float *found = support_copy(gg_model_data(net, together), N);
+    for (int64_t n = 0; n < BATCH; n++)
+        for (int64_t head = 0; head < HEADS; head++) {
+            const int64_t place = of_samples && of_heads ? n * HEADS + head : of_samples ? n : head;
+            must(gg_model_bind(net, one, biases + place * SQUARE));
+            must(gg_model_forward(net, alone, GG_INFER));
+            for (int i = 0; i < N; i++)
+                if (i / FEATURES % BATCH == n && i % FEATURES / (FEATURES / HEADS) == head)
+                    ck_assert_float_eq_tol(found[i], gg_model_data(net, alone)[i], 1e-6f);
+        }
 }
 END_TEST
 
@@ -200,10 +260,34 @@ START_TEST(weights_are_readable)
         }
         ck_assert_float_eq_tol(sum, row / 4 == 2 ? 0.0f : 1.0f, 1e-6f);
     }
-    static const int32_t wrong[BATCH] = {0, TIME + 1, 0};
-    must(gg_model_bind_labels(net, length, wrong));
-    support_assert_fails(gg_model_forward(net, y, GG_INFER), GG_ERR_ARGUMENT, "gg_attention_weights",
-                         "key_lengths[1] is 13");
+    static const int32_t wrong[2][BATCH] = {{0, TIME + 1, 0}, {0, -1, 0}};
+    for (int i = 0; i < 2; i++) {
+        must(gg_model_bind_labels(net, length, wrong[i]));
+        support_assert_fails(gg_model_forward(net, y, GG_INFER), GG_ERR_ARGUMENT, "gg_attention_weights",
+                             i == 0 ? "key_lengths[1] is 13" : "key_lengths[1] is -1");
+    }
+}
+END_TEST
+
+/* A shorter run after a longer one: keys that it does not have learn no score. */
+START_TEST(locations_without_keys)
+{
+    const gg_value x = sequence("x", false, GG_TIME_2, FEATURES), keys = sequence("keys", false, GG_TIME, FEATURES);
+    const gg_value t = sequence("t", false, GG_TIME_2, FEATURES);
+    const gg_score_options o = {.score = GG_SCORE_LOCATION, .most_keys = TIME};
+    const gg_value loss = gg_mean_squared_error(net, gg_score_attention(net, x, keys, keys, &o, NULL), t);
+    plan(loss);
+    const gg_value inputs[] = {x, keys, t};
+    for (int i = 0; i < 3; i++)
+        must(gg_model_bind(net, inputs[i], support_uniform(TIME * BATCH * FEATURES, -1.0, 1.0, 13 + (uint64_t)i)));
+    for (int steps = TIME; steps > 0; steps -= 4) {
+        must(gg_model_set_extent(net, GG_TIME, steps));
+        must(gg_model_forward(net, loss, GG_TRAIN));
+        must(gg_model_backward(net));
+        ck_assert_int_eq(gg_model_parameter_floats(net), FEATURES * TIME);
+        for (int i = 0; i < FEATURES * TIME; i++)
+            ck_assert_int_eq(gg_model_gradients(net)[i] != 0.0f, i % TIME < steps);
+    }
 }
 END_TEST
 
@@ -364,9 +448,12 @@ static void add_tests(TCase *tests)
     tcase_add_checked_fixture(tests, start, stop);
     tcase_add_loop_test(tests, a_sequence_in_windows, 0, 4);
     tcase_add_test(tests, only_continuing_moves_the_cache);
+    tcase_add_test(tests, a_cache_is_of_its_samples);
     tcase_add_loop_test(tests, bias_hides, 0, 2);
+    tcase_add_loop_test(tests, biases_of_heads_and_samples, 0, 3);
     tcase_add_test(tests, a_bias_has_no_gradient);
     tcase_add_test(tests, weights_are_readable);
+    tcase_add_test(tests, locations_without_keys);
     tcase_add_test(tests, more_keys_than_locations);
     tcase_add_test(tests, names);
     tcase_add_test(tests, wrong_heads);

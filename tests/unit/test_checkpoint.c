@@ -289,6 +289,7 @@ START_TEST(checkpoint_of_something_else)
         {{.optimizer = {.kind = GG_ADAM}}, "was trained with momentum, this trainer uses adam"},
         {{.optimizer = {.kind = GG_NESTEROV}}, "was trained with momentum, this trainer uses nesterov"},
         {{.optimizer = {.kind = GG_MOMENTUM}, .batch = 20}, "was saved with batch 16, this trainer has 20"},
+        {{.optimizer = {.kind = GG_MOMENTUM}, .batch = 64}, "was saved with batch 16, this trainer has 64"},
         {{.optimizer = {.kind = GG_MOMENTUM}, .samples = 99}, "was saved with train_samples 100, this trainer has 99"},
         {{.optimizer = {.kind = GG_MOMENTUM}, .test_samples = -1},
          "was saved with test_samples 50, this trainer has 0"},

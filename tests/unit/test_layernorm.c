@@ -7,6 +7,7 @@
 #include <gemmgrad/layernorm.h>
 
 #include "isa.h"
+#include "norm_case.h"
 #include "reference_transformer.h"
 #include "support.h"
 
@@ -72,64 +73,28 @@ static gg_status forward(const trial *t)
     return gg_layernorm_forward(t->y, t->mean, t->inverse, t->x, t->gamma, t->beta, t->rows, t->cols, &t->options);
 }
 
-static gg_status backward(const trial *t, float *dx, float *dgamma, float *dbeta, bool add)
+static gg_status backward(const void *which, float *dx, float *dgamma, float *dbeta, bool add)
 {
+    const trial *t = which;
     return gg_layernorm_backward(dx, dgamma, dbeta, t->dy, t->x, t->options.rms ? NULL : t->mean, t->inverse, t->gamma,
                                  t->rows, t->cols, &t->options, add, add, t->workspace, t->floats);
-}
-
-static void check_forward(const trial *t)
-{
-    reference_pass magnitude = t->pass;
-    magnitude.y = support_doubles(t->n);
-    reference_layer_normalization.forward(&t->pass);
-    reference_layer_normalization.forward_magnitude(&magnitude);
-    support_assert_close(t->y, t->pass.y, magnitude.y, t->n, REFERENCE_BOUND, "y of %lld x %lld", (long long)t->rows,
-                         (long long)t->cols);
-}
-
-static void check_sum(const float *actual, const float *before, const double *expected, const double *magnitude,
-                      int64_t n, const char *what)
-{
-    double *sum = support_doubles(n), *scale = support_doubles(n);
-    for (int64_t i = 0; i < n; i++) {
-        sum[i] = expected[i] + (before != NULL ? (double)before[i] : 0.0);
-        scale[i] = magnitude[i] + (before != NULL ? fabs((double)before[i]) : 0.0);
-    }
-    support_assert_close(actual, sum, scale, n, REFERENCE_BOUND, "%s", what);
 }
 
 /* Overwriting, adding to what was there, in place, each gradient alone. */
 static void check_backward(const trial *t)
 {
-    float *dx = support_floats(t->n), *dgamma = support_floats(t->cols), *dbeta = support_floats(t->cols);
-    float *before = support_uniform(t->n, -1.0, 1.0, 7), *added = support_copy(before, t->n);
-    float *dgamma_added = support_copy(before, t->cols), *dbeta_added = support_copy(before, t->cols);
-    reference_pass magnitude = t->pass;
-    magnitude.dx[0] = support_doubles(t->n);
-    magnitude.dw = support_doubles(t->cols);
-    magnitude.db = support_doubles(t->cols);
-    reference_layer_normalization.backward(&t->pass);
-    reference_layer_normalization.backward_magnitude(&magnitude);
-    ck_assert_msg(backward(t, dx, dgamma, dbeta, false) == GG_OK, "%s", gg_error_message());
-    ck_assert_int_eq(backward(t, added, dgamma_added, dbeta_added, true), GG_OK);
-    check_sum(dx, NULL, t->pass.dx[0], magnitude.dx[0], t->n, "dx");
-    check_sum(dgamma, NULL, t->pass.dw, magnitude.dw, t->cols, "dgamma");
-    check_sum(dbeta, NULL, t->pass.db, magnitude.db, t->cols, "dbeta");
-    check_sum(added, before, t->pass.dx[0], magnitude.dx[0], t->n, "added dx");
-    check_sum(dgamma_added, before, t->pass.dw, magnitude.dw, t->cols, "added dgamma");
-    check_sum(dbeta_added, before, t->pass.db, magnitude.db, t->cols, "added dbeta");
+    const norm_gradients g = norm_check_backward(&reference_layer_normalization, &t->pass, backward, t, t->n, t->cols);
     trial same = *t;
     same.dy = support_copy(t->dy, t->n);
     same.workspace = NULL;
     same.floats = 0;
     ck_assert_int_eq(backward(&same, same.dy, NULL, NULL, false), GG_OK);
-    ck_assert_mem_eq(same.dy, dx, (size_t)t->n * sizeof *dx);
+    ck_assert_mem_eq(same.dy, g.dx, (size_t)t->n * sizeof *g.dx);
     float *alone = support_floats(t->cols);
     ck_assert_int_eq(backward(t, NULL, alone, NULL, false), GG_OK);
-    ck_assert_mem_eq(alone, dgamma, (size_t)t->cols * sizeof *alone);
+    ck_assert_mem_eq(alone, g.dgamma, (size_t)t->cols * sizeof *alone);
     ck_assert_int_eq(backward(t, NULL, NULL, alone, false), GG_OK);
-    ck_assert_mem_eq(alone, dbeta, (size_t)t->cols * sizeof *alone);
+    ck_assert_mem_eq(alone, g.dbeta, (size_t)t->cols * sizeof *alone);
 }
 
 static void check_shape(const int64_t *shape, bool rms, int missing)
@@ -138,7 +103,7 @@ static void check_shape(const int64_t *shape, bool rms, int missing)
     make_plain(&t, (missing & 1) != 0, (missing & 2) != 0 || rms);
     ck_assert_msg(forward(&t) == GG_OK, "%s", gg_error_message());
     ck_assert(!rms || support_untouched(t.mean, t.rows));
-    check_forward(&t);
+    norm_check_forward(&reference_layer_normalization, &t.pass, t.y, t.n);
     check_backward(&t);
     trial in_place = t;
     in_place.y = in_place.x = support_copy(t.x, t.n);

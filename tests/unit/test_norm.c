@@ -8,6 +8,7 @@
 #include <gemmgrad/norm.h>
 
 #include "isa.h"
+#include "norm_case.h"
 #include "reference_images.h"
 #include "support.h"
 
@@ -63,8 +64,9 @@ static gg_status forward(const trial *t)
                                 t->beta, t->images, t->channels, t->size, &t->options);
 }
 
-static gg_status backward(const trial *t, float *dx, float *dgamma, float *dbeta, bool add)
+static gg_status backward(const void *which, float *dx, float *dgamma, float *dbeta, bool add)
 {
+    const trial *t = which;
     return gg_batchnorm_backward(dx, dgamma, dbeta, t->dy, t->x, t->mean, t->inverse, t->gamma, t->beta, t->images,
                                  t->channels, t->size, &t->options, add, add);
 }
@@ -91,58 +93,21 @@ static void check_statistics(const trial *t, const float *mean_before, const flo
     support_assert_close(t->running_variance, variance, NULL, c, 2.0, "running variance");
 }
 
-static void check_forward(const trial *t)
-{
-    reference_pass magnitude = t->pass;
-    magnitude.y = support_doubles(t->n);
-    reference_batch_normalization.forward(&t->pass);
-    reference_batch_normalization.forward_magnitude(&magnitude);
-    support_assert_close(t->y, t->pass.y, magnitude.y, t->n, REFERENCE_BOUND, "y of %lld x %lld x %lld",
-                         (long long)t->images, (long long)t->channels, (long long)t->size);
-}
-
-static void check_sum(const float *actual, const float *before, const double *expected, const double *magnitude,
-                      int64_t n, const char *what)
-{
-    double *sum = support_doubles(n), *scale = support_doubles(n);
-    for (int64_t i = 0; i < n; i++) {
-        sum[i] = expected[i] + (before != NULL ? (double)before[i] : 0.0);
-        scale[i] = magnitude[i] + (before != NULL ? fabs((double)before[i]) : 0.0);
-    }
-    support_assert_close(actual, sum, scale, n, REFERENCE_BOUND, "%s", what);
-}
-
-/* Overwriting, and adding to what was there. */
+/* Overwriting, adding to what was there, in place, each gradient alone. */
 static void check_backward(const trial *t)
 {
     const int64_t c = t->channels;
-    float *dx = support_floats(t->n), *dgamma = support_floats(c), *dbeta = support_floats(c);
-    float *before = support_uniform(t->n, -1.0, 1.0, 7), *added = support_copy(before, t->n);
-    float *dgamma_added = support_copy(before, c < t->n ? c : t->n), *dbeta_added = support_copy(dgamma_added, c);
-    reference_pass magnitude = t->pass;
-    magnitude.dx[0] = support_doubles(t->n);
-    magnitude.dw = support_doubles(c);
-    magnitude.db = support_doubles(c);
-    reference_batch_normalization.backward(&t->pass);
-    reference_batch_normalization.backward_magnitude(&magnitude);
-    ck_assert_int_eq(backward(t, dx, dgamma, dbeta, false), GG_OK);
-    ck_assert_int_eq(backward(t, added, dgamma_added, dbeta_added, true), GG_OK);
-    check_sum(dx, NULL, t->pass.dx[0], magnitude.dx[0], t->n, "dx");
-    check_sum(dgamma, NULL, t->pass.dw, magnitude.dw, c, "dgamma");
-    check_sum(dbeta, NULL, t->pass.db, magnitude.db, c, "dbeta");
-    check_sum(added, before, t->pass.dx[0], magnitude.dx[0], t->n, "added dx");
-    check_sum(dgamma_added, before, t->pass.dw, magnitude.dw, c, "added dgamma");
-    check_sum(dbeta_added, before, t->pass.db, magnitude.db, c, "added dbeta");
+    const norm_gradients g = norm_check_backward(&reference_batch_normalization, &t->pass, backward, t, t->n, c);
     float *alone = support_floats(t->n), *in_place = support_copy(t->dy, t->n);
     ck_assert_int_eq(backward(t, alone, NULL, NULL, false), GG_OK);
-    ck_assert_mem_eq(alone, dx, (size_t)t->n * sizeof *dx);
+    ck_assert_mem_eq(alone, g.dx, (size_t)t->n * sizeof *g.dx);
     trial same = *t;
     same.dy = in_place;
     ck_assert_int_eq(backward(&same, in_place, NULL, NULL, false), GG_OK);
-    ck_assert_mem_eq(in_place, dx, (size_t)t->n * sizeof *dx);
+    ck_assert_mem_eq(in_place, g.dx, (size_t)t->n * sizeof *g.dx);
     float *sums = support_floats(c);
     ck_assert_int_eq(backward(t, NULL, sums, NULL, false), GG_OK);
-    ck_assert_mem_eq(sums, dgamma, (size_t)c * sizeof *sums);
+    ck_assert_mem_eq(sums, g.dgamma, (size_t)c * sizeof *sums);
 }
 
 START_TEST(training)
@@ -154,7 +119,7 @@ START_TEST(training)
             const float *variance_before = support_copy(t.running_variance, t.channels);
             ck_assert_msg(forward(&t) == GG_OK, "%s", gg_error_message());
             check_statistics(&t, mean_before, variance_before);
-            check_forward(&t);
+            norm_check_forward(&reference_batch_normalization, &t.pass, t.y, t.n);
             check_backward(&t);
             trial in_place = t;
             in_place.y = in_place.x = support_copy(t.x, t.n);

@@ -150,6 +150,8 @@ START_TEST(nan_stays_in_its_sample)
         for (int64_t n = 0; n < s.batch; n++)
             for (int64_t u = 0; u < s.hidden; u++)
                 ck_assert_int_eq(isnan(found.y[(t * s.batch + n) * s.hidden + u]) != 0, n == 1 && t >= 2);
+    for (int64_t i = 0; i < s.steps * s.batch * s.in; i++) /* backward carries it to the steps before as well */
+        ck_assert_int_eq(isnan(found.dx[i]) != 0, i / s.in % s.batch == 1);
 }
 END_TEST
 

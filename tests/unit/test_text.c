@@ -242,6 +242,28 @@ START_TEST(every_character_counts_once)
 }
 END_TEST
 
+/* Another place in the text is where an epoch starts, the same one for the same seed and epoch. */
+START_TEST(epochs_start_anywhere)
+{
+    enum { EPOCHS = 8, SEEN = 30 };
+    reader r = open_reader(1, SEEN, true), again = open_reader(1, SEEN, true);
+    int32_t first[EPOCHS][SEEN];
+    int others = 0;
+    for (int64_t epoch = 0; epoch < EPOCHS; epoch++) {
+        const gg_source *source = gg_windows_source(r.windows), *same = gg_windows_source(again.windows);
+        int64_t counted;
+        ck_assert_int_eq(source->bind(source->context, r.model, epoch, 0, &counted), GG_OK);
+        ck_assert_int_eq(same->bind(same->context, again.model, epoch, 0, &counted), GG_OK);
+        memcpy(first[epoch], bound(&r, r.options.input), sizeof first[epoch]);
+        ck_assert_mem_eq(first[epoch], bound(&again, again.options.input), sizeof first[epoch]);
+        others += memcmp(first[epoch], first[0], sizeof first[0]) != 0;
+    }
+    ck_assert_int_ge(others, EPOCHS - 2); /* of 200 places, hardly the same twice */
+    close_reader(&r);
+    close_reader(&again);
+}
+END_TEST
+
 /* The same loss however the test text is cut: states are carried from window to window. With one stream it is that of
  * the whole text in one run. */
 START_TEST(evaluation_carries_the_state)
@@ -435,6 +457,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, bad_lists_of_characters);
     tcase_add_test(tests, tales_are_told_the_same);
     tcase_add_loop_test(tests, every_character_counts_once, 0, CUTS);
+    tcase_add_test(tests, epochs_start_anywhere);
     tcase_add_test(tests, evaluation_carries_the_state);
     tcase_add_test(tests, resumed_in_the_midst);
     tcase_add_test(tests, losses_are_means_over_characters);

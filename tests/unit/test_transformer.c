@@ -172,6 +172,54 @@ START_TEST(positions_go_on)
 }
 END_TEST
 
+/* A shorter run after a longer one: positions that it does not have learn nothing. */
+START_TEST(positions_that_did_not_occur)
+{
+    gg_model *model;
+    must(gg_model_new(&model, 1));
+    const gg_value x = gg_input(model, "x", 3, (int64_t[]){GG_TIME, GG_BATCH, WIDTH});
+    const gg_value t = gg_input(model, "t", 3, (int64_t[]){GG_TIME, GG_BATCH, WIDTH});
+    const gg_value loss = gg_mean_squared_error(model, gg_learned_positions(model, x, STEPS, NULL), t);
+    must(gg_model_set_largest(model, GG_TIME, STEPS));
+    must(gg_model_plan(model, loss, SAMPLES));
+    must(gg_model_bind(model, x, support_uniform(STEPS * SAMPLES * WIDTH, -1.0, 1.0, 1)));
+    must(gg_model_bind(model, t, support_uniform(STEPS * SAMPLES * WIDTH, -1.0, 1.0, 2)));
+    for (int steps = STEPS; steps >= 0; steps -= 2) {
+        must(gg_model_set_extent(model, GG_TIME, steps));
+        must(gg_model_forward(model, loss, GG_TRAIN));
+        must(gg_model_backward(model));
+        for (int i = 0; i < STEPS * WIDTH; i++)
+            ck_assert_int_eq(gg_model_gradients(model)[i] != 0.0f, i < steps * WIDTH);
+    }
+    gg_model_free(model);
+}
+END_TEST
+
+/* rotary_base is that of gg_rotary_positions: 0 stands for 10000, another turns otherwise. */
+START_TEST(blocks_turn_by_their_base)
+{
+    enum { FLOATS = STEPS * SAMPLES * WIDTH };
+    static const float bases[] = {0.0f, 10000.0f, 100.0f};
+    const float *x = support_uniform(FLOATS, -1.0, 1.0, 1);
+    const float *found[3];
+    for (int i = 0; i < 3; i++) {
+        gg_model *model;
+        must(gg_model_new(&model, 1));
+        const gg_value input = gg_input(model, "x", 3, (int64_t[]){GG_TIME, GG_BATCH, WIDTH});
+        const gg_transformer_options o = {.heads = 2, .rotary = true, .rotary_base = bases[i]};
+        const gg_value y = gg_transformer_block(model, input, &o);
+        must(gg_model_set_largest(model, GG_TIME, STEPS));
+        must(gg_model_plan(model, GG_NO_VALUE, SAMPLES));
+        must(gg_model_bind(model, input, x));
+        must(gg_model_forward(model, y, GG_INFER));
+        found[i] = support_copy(gg_model_data(model, y), FLOATS);
+        gg_model_free(model);
+    }
+    ck_assert_mem_eq(found[0], found[1], FLOATS * sizeof(float));
+    ck_assert_mem_ne(found[0], found[2], FLOATS * sizeof(float));
+}
+END_TEST
+
 /* ---- a block step by step ---- */
 
 /* All steps at once, one after the other, and the first half before the others: the same numbers. */
@@ -205,6 +253,45 @@ START_TEST(blocks_go_on)
             for (int i = 0; i < steps * ROW; i++)
                 ck_assert_float_eq_tol(gg_model_data(model, y)[i], whole[t * ROW + i], 4e-6f);
         }
+    }
+    gg_model_free(model);
+}
+END_TEST
+
+/* Through whole blocks, whatever comes later or lies past a sample's end changes no bit of a step. */
+START_TEST(blocks_never_see_what_is_hidden)
+{
+    enum { ROW = SAMPLES * WIDTH };
+    static const int32_t lengths[SAMPLES] = {4, 2};
+    const bool causal = _i % 2 == 0;
+    gg_model *model;
+    must(gg_model_new(&model, 1));
+    const gg_value input = gg_input(model, "x", 3, (int64_t[]){GG_TIME, GG_BATCH, WIDTH});
+    const gg_value given = gg_input_labels(model, "lengths", 1, (int64_t[]){GG_BATCH});
+    const gg_transformer_options o = {.heads = 2,
+                                      .kv_heads = _i / 2 % 2 + 1,
+                                      .post_norm = _i / 4 != 0,
+                                      .rotary = _i / 4 == 0,
+                                      .causal = causal,
+                                      .key_lengths = causal ? NULL : &given};
+    const gg_value y = gg_transformer_block(model, gg_transformer_block(model, input, &o), &o);
+    must(gg_model_set_largest(model, GG_TIME, STEPS));
+    must(gg_model_plan(model, GG_NO_VALUE, SAMPLES));
+    must(gg_model_bind_labels(model, given, lengths));
+    const float *x = support_uniform(STEPS * ROW, -1.0, 1.0, 1);
+    must(gg_model_bind(model, input, x));
+    must(gg_model_forward(model, y, GG_INFER));
+    const float *before = support_copy(gg_model_data(model, y), STEPS * ROW);
+    for (int t = 0; t < STEPS; t++) {
+        float *changed = support_copy(x, STEPS * ROW);
+        for (int i = 0; i < STEPS * ROW; i++)
+            if (causal ? i / ROW > t : i / ROW >= lengths[i / WIDTH % SAMPLES])
+                changed[i] += (float)(t + 1);
+        must(gg_model_bind(model, input, changed));
+        must(gg_model_forward(model, y, GG_INFER));
+        for (int i = 0; i < STEPS * ROW; i++)
+            if (causal ? i / ROW <= t : i / ROW < lengths[i / WIDTH % SAMPLES])
+                ck_assert(gg_model_data(model, y)[i] == before[i]);
     }
     gg_model_free(model);
 }
@@ -294,7 +381,10 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, scores_never_exist_whole);
     tcase_add_test(tests, wrong_labels_change_nothing);
     tcase_add_loop_test(tests, positions_go_on, 0, 3);
+    tcase_add_test(tests, positions_that_did_not_occur);
+    tcase_add_test(tests, blocks_turn_by_their_base);
     tcase_add_loop_test(tests, blocks_go_on, 0, 4);
+    tcase_add_loop_test(tests, blocks_never_see_what_is_hidden, 0, 8);
     tcase_add_test(tests, parts_are_named);
     tcase_add_test(tests, wrong_arguments);
 }

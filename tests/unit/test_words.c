@@ -274,6 +274,28 @@ START_TEST(every_word_in_the_middle_once)
 }
 END_TEST
 
+/* Of full softmax, a word that is a neighbour twice has two shares. */
+START_TEST(neighbours_met_twice_count_twice)
+{
+    enum { WORDS = 20, WINDOW = 3, CONTEXTS = 2 * WINDOW };
+    gg_corpus c = count_up(WORDS);
+    for (int32_t i = 0; i < WORDS; i++)
+        c.token[i] = i % 2;
+    network n;
+    open_network(&n, &c, GG_SKIP_GRAM, WINDOW, 0, 0.0, WORDS);
+    const int64_t rows = bind(&n, 0, 0);
+    ck_assert_int_eq(rows, WORDS - CONTEXTS);
+    const float *shares = n.model->values[n.options.targets.id].data;
+    for (int64_t r = 0; r < rows; r++) {
+        const int32_t middle = bound(&n, n.options.input)[r];
+        ck_assert_float_eq_tol(shares[r * WORDS + middle], 2.0f / CONTEXTS, 1e-6f);
+        ck_assert_float_eq_tol(shares[r * WORDS + 1 - middle], 4.0f / CONTEXTS, 1e-6f);
+    }
+    close_network(&n);
+    gg_corpus_free(&c);
+}
+END_TEST
+
 START_TEST(negatives_are_wrong_words)
 {
     enum { NEGATIVES = 5 };
@@ -457,12 +479,33 @@ END_TEST
 /* king - man + woman, whatever the lengths of the vectors. */
 START_TEST(analogies)
 {
-    const float rows[] = {1, 0, 0, /* man */ 2,    0,  2, /* king */ 0, 3, 0, /* woman */ 0, 1, 0.9f, /* queen */
-                          0, 0, 1, /* crown */ -1, -1, 0};
+    const float rows[] = {1,
+                          0,
+                          0,
+                          /* man */ 2,
+                          0,
+                          2,
+                          /* king */ 0,
+                          3,
+                          0,
+                          /* woman */ 0,
+                          1,
+                          0.9f, /* queen */
+                          0,
+                          0,
+                          1,
+                          /* crown */ -1,
+                          -1,
+                          0,
+                          0,
+                          0,
+                          0};
     gg_neighbour near[3];
     int64_t found = 0;
     ck_assert_int_eq(gg_analogy(near, &found, 3, rows, 0, 1, 2, 6, 3), GG_OK);
     ck_assert(found == 3 && near[0].word == 3 && near[1].word == 4 && near[2].word == 5);
+    ck_assert_int_eq(gg_analogy(near, &found, 2, rows, 6, 1, 2, 7, 3), GG_OK); /* from a word that never learned */
+    ck_assert(found == 2 && near[0].word == 3);
 }
 END_TEST
 
@@ -528,6 +571,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, draws_follow_the_table);
     tcase_add_test(tests, weights_that_are_none);
     tcase_add_loop_test(tests, every_word_in_the_middle_once, 0, 5);
+    tcase_add_test(tests, neighbours_met_twice_count_twice);
     tcase_add_test(tests, negatives_are_wrong_words);
     tcase_add_test(tests, one_word_alone);
     tcase_add_test(tests, subsampling_is_decided_by_the_epoch);

@@ -14,6 +14,7 @@
 #include <gemmgrad/export.h>
 #include <gemmgrad/layer.h>
 #include <gemmgrad/model.h>
+#include <gemmgrad/safetensors.h>
 
 #ifdef __cplusplus
 extern "C" {
@@ -28,8 +29,9 @@ typedef struct gg_multi_head_options {
     bool causal;
     bool cache;                  /* of itself and causal: keep keys and values in GG_CONTINUE, see below */
     const gg_value *key_lengths; /* NULL: all keys count */
-    const gg_value *bias;        /* NULL, or an input [queries, keys] or [heads, queries, keys] that is added to the
-                                  * scores; -infinity hides. It has no gradient */
+    const gg_value *bias;        /* NULL, or an input [queries, keys], [heads, queries, keys], [batch, queries, keys] or
+                                  * [batch, heads, queries, keys] that is added to the scores; -infinity hides. It has
+                                  * no gradient */
     bool no_bias;                /* of the projections */
     int64_t out;                 /* features of the result; 0: those of the query */
     int64_t width;               /* of a head; 0: features of the query / heads */
@@ -44,12 +46,24 @@ typedef struct gg_multi_head_options {
  * "multi_head1.qkv.W". The memory grows with the lengths, not with their product.
  *
  * cache: a run in GG_CONTINUE appends its steps to the keys and values of the runs before (states "k" and "v", room for
- * the planned time; gg_model_reset_states empties it), so that text is generated step by step, time 1; all runs with
- * the same batch. A run that finds no room is GG_ERR_STATE. */
+ * the planned time; gg_model_reset_states empties it), so that text is generated step by step, time 1. A run
+ * that finds no room, or has another batch than the runs before, is GG_ERR_STATE. */
 GG_API gg_value gg_multi_head_attention(gg_model *model, gg_value query, gg_value key, gg_value value,
                                         const gg_multi_head_options *options);
 
-/* The same without projections: query [.., heads width], key and value [.., kv_heads width] -> [.., heads width]. */
+/* The parameters of the gg_multi_head_attention of that name ("multi_head1"), in a planned model, from those of
+ * torch.nn.MultiheadAttention, F32 or F64 tensors whose names begin with `prefix`:
+ *
+ *     in_proj_weight, in_proj_bias                 qkv.W (transposed), qkv.b, or thirds of them: q.W, k.W, v.W, ...
+ *     q_proj_weight, k_proj_weight, v_proj_weight  q.W, k.W, v.W (transposed), where PyTorch has kdim or vdim
+ *     out_proj.weight, out_proj.bias               out.W (transposed), out.b
+ *
+ * A layer with no_bias takes files without biases, one with biases files with them. Errors, parameters untouched:
+ * GG_ERR_ARGUMENT (NULL, no such layer), GG_ERR_STATE (not planned), GG_ERR_FORMAT (a tensor is missing or holds no
+ * floats; biases that the layer has no place for, bias_k among them), GG_ERR_SHAPE. */
+GG_API gg_status gg_multi_head_load(gg_model *model, const char *layer, const gg_safetensors *file, const char *prefix);
+
+/* Attention without projections: query [.., heads width], key and value [.., kv_heads width] -> [.., heads width]. */
 GG_API gg_value gg_attention(gg_model *model, gg_value query, gg_value key, gg_value value,
                              const gg_multi_head_options *options);
 
