@@ -10,11 +10,19 @@
 #ifndef GEMMGRAD_COMPAT_DARKNET_H
 #define GEMMGRAD_COMPAT_DARKNET_H
 
+#if defined(GEMMGRAD_COMPAT_CAFFE_H) && !defined(__cplusplus)
+#error "darknet and Caffe both have an im2col_cpu and a col2im_cpu: in C a file includes only one of these adapters"
+#endif
+
 #include <string.h>
 
 #include <gemmgrad/compat/failure.h>
 #include <gemmgrad/conv.h>
 #include <gemmgrad/gemm.h>
+
+#ifdef __cplusplus
+extern "C" { /* as those projects declare them for C++ */
+#endif
 
 /* C = ALPHA op(A) op(B) + BETA C, C being M x N; TA, TB: not 0 for an operand stored transposed (A as K x M, B as
  * N x K). The leading dimensions are the lengths of the stored rows. */
@@ -70,5 +78,9 @@ static inline void col2im_cpu(float *data_col, int channels, int height, int wid
     const gg_conv_shape shape = gg_darknet_shape(channels, height, width, ksize, stride, pad);
     gg_compat_check(gg_col2im(data_im, data_col, &shape, true));
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
