@@ -10,7 +10,7 @@
  * values are those of cblas.h, 111 for an operand as it is, 112 and 113 for one stored transposed. No name of cblas.h
  * is defined here. Nothing is allocated; thread-safe on different outputs. A product takes up to gg_threads() threads,
  * and inside an OpenMP region of yours the calling one; columns take the calling one. A kernel larger than the padded
- * image is refused. Refused calls: gemmgrad/compat/failure.h.
+ * image is refused, and so is a stride or dilation below 1. Refused calls: gemmgrad/compat/failure.h.
  *
  * The functions, all row-major and dense:
  *
@@ -102,7 +102,8 @@ inline void im2col_cpu<float>(const float *data_im, const int channels, const in
 {
     const gg_conv_shape shape = gg_caffe_shape(channels, height, width, kernel_h, kernel_w, pad_h, pad_w, stride_h,
                                                stride_w, dilation_h, dilation_w);
-    gg_compat_check(gg_im2col(data_col, data_im, &shape));
+    const gg_status status = gg_compat_steps("im2col_cpu", stride_h, stride_w, dilation_h, dilation_w);
+    gg_compat_check(status == GG_OK ? gg_im2col(data_col, data_im, &shape) : status);
 }
 
 template <>
@@ -113,7 +114,8 @@ inline void col2im_cpu<float>(const float *data_col, const int channels, const i
 {
     const gg_conv_shape shape = gg_caffe_shape(channels, height, width, kernel_h, kernel_w, pad_h, pad_w, stride_h,
                                                stride_w, dilation_h, dilation_w);
-    gg_compat_check(gg_col2im(data_im, data_col, &shape, false));
+    const gg_status status = gg_compat_steps("col2im_cpu", stride_h, stride_w, dilation_h, dilation_w);
+    gg_compat_check(status == GG_OK ? gg_col2im(data_im, data_col, &shape, false) : status);
 }
 } // namespace caffe
 #undef GG_CAFFE_TRANSPOSE
@@ -131,7 +133,8 @@ static inline void im2col_cpu(const float *data_im, const int channels, const in
 {
     const gg_conv_shape shape = gg_caffe_shape(channels, height, width, kernel_h, kernel_w, pad_h, pad_w, stride_h,
                                                stride_w, dilation_h, dilation_w);
-    gg_compat_check(gg_im2col(data_col, data_im, &shape));
+    const gg_status status = gg_compat_steps("im2col_cpu", stride_h, stride_w, dilation_h, dilation_w);
+    gg_compat_check(status == GG_OK ? gg_im2col(data_col, data_im, &shape) : status);
 }
 
 static inline void col2im_cpu(const float *data_col, const int channels, const int height, const int width,
@@ -141,7 +144,8 @@ static inline void col2im_cpu(const float *data_col, const int channels, const i
 {
     const gg_conv_shape shape = gg_caffe_shape(channels, height, width, kernel_h, kernel_w, pad_h, pad_w, stride_h,
                                                stride_w, dilation_h, dilation_w);
-    gg_compat_check(gg_col2im(data_im, data_col, &shape, false));
+    const gg_status status = gg_compat_steps("col2im_cpu", stride_h, stride_w, dilation_h, dilation_w);
+    gg_compat_check(status == GG_OK ? gg_col2im(data_im, data_col, &shape, false) : status);
 }
 #endif
 
