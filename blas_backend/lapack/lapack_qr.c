@@ -3,6 +3,7 @@
  * LAPACK's LQ of the transpose would save the copy's transposition, but goes along rows and takes half as long again
  * (docs/decisions/0008-lapack.md): A is transposed wherever QR can then be had. */
 #include <float.h>
+#include <math.h>
 #include <stddef.h>
 
 #include "kernels/kernels.h"
@@ -125,6 +126,14 @@ static gg_status check_cutoff(const char *function, float cutoff)
     return gg_fail(GG_ERR_ARGUMENT, "%s: cutoff is %g, expected a number below 1", function, (double)cutoff);
 }
 
+/* What rounding leaves of a singular value that is zero, as a part of the largest: errors of random signs add up like
+ * the square root of their number. The most seen, over shapes from 2 x 2 to 100000 x 3 and 2 x 1000, was 2.6 times it.
+ */
+static float usual_cutoff(int64_t longer)
+{
+    return fminf(4.0f * sqrtf((float)longer) * FLT_EPSILON, 0.5f);
+}
+
 gg_status gg_least_squares_svd(float *x, int64_t ldx, float *singular_values, int64_t *rank, const float *a,
                                int64_t lda, const float *b, int64_t ldb, int64_t m, int64_t n, int64_t nrhs,
                                float cutoff, void *workspace, int64_t bytes)
@@ -150,7 +159,7 @@ gg_status gg_least_squares_svd(float *x, int64_t ldx, float *singular_values, in
             gg_kernels()->fill(space.b, longer, 0.0f);
         const int info =
             gg_lapacke_gelsd(space.a, space.b, (int)longer, space.d, &found, (int)m, (int)n, nrhs > 0 ? (int)nrhs : 1,
-                             cutoff < 0.0f ? FLT_EPSILON : cutoff, space.work, space.lwork, space.integers);
+                             cutoff < 0.0f ? usual_cutoff(longer) : cutoff, space.work, space.lwork, space.integers);
         if (info != 0)
             return gg_fail(GG_ERR_NUMERIC, "%s: the singular values of a (%lld x %lld) did not converge", name,
                            (long long)m, (long long)n);

@@ -99,8 +99,9 @@ GG_API gg_status gg_least_squares(float *x, int64_t ldx, float *rcond, const flo
                                   int64_t ldb, int64_t m, int64_t n, int64_t nrhs, void *workspace, int64_t bytes);
 
 /* The X with the smallest |X| among those with the smallest |A X - B|, for A of any rank (sgelsd). Singular values up
- * to cutoff times the largest count as zero; a negative cutoff stands for FLT_EPSILON. singular_values (min(m, n), in
- * descending order) and rank may be NULL. GG_ERR_ARGUMENT: a cutoff that is NaN or 1 and more. */
+ * to cutoff times the largest count as zero; a negative cutoff stands for 4 sqrt(max(m, n)) FLT_EPSILON, which is
+ * beyond what rounding makes of a zero. singular_values (min(m, n), in descending order) and rank may be NULL.
+ * GG_ERR_ARGUMENT: a cutoff that is NaN or 1 and more. */
 GG_API gg_status gg_least_squares_svd(float *x, int64_t ldx, float *singular_values, int64_t *rank, const float *a,
                                       int64_t lda, const float *b, int64_t ldb, int64_t m, int64_t n, int64_t nrhs,
                                       float cutoff, void *workspace, int64_t bytes);
