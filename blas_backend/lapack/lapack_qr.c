@@ -49,8 +49,12 @@ gg_status gg_qr(float *q, int64_t ldq, float *r, int64_t ldr, const float *a, in
     if (status != GG_OK || columns == 0)
         return status;
     gg_lapack_load(space.a, m, a, lda, m, n);
-    if (k > 0)
+    if (k > 0) {
         gg_lapacke_geqrf(space.a, space.d, (int)m, (int)n, space.work, space.lwork);
+        status = gg_lapack_check_result(name, space.a, m * n, m, n);
+    }
+    if (status != GG_OK)
+        return status;
     if (r != NULL && k > 0)
         store_r(r, ldr, space.a, m, n, columns);
     if (q != NULL) {
@@ -115,6 +119,8 @@ gg_status gg_least_squares(float *x, int64_t ldx, float *rcond, const float *a, 
                                      m < n, space.work, space.lwork);
     status = judge(&space, name, rcond, info, m, n);
     if (status == GG_OK)
+        status = gg_lapack_check_result(name, space.b, longer * nrhs, m, n);
+    if (status == GG_OK)
         gg_lapack_store(x, ldx, space.b, longer, n, nrhs);
     return status;
 }
@@ -163,6 +169,11 @@ gg_status gg_least_squares_svd(float *x, int64_t ldx, float *singular_values, in
         if (info != 0)
             return gg_fail(GG_ERR_NUMERIC, "%s: the singular values of a (%lld x %lld) did not converge", name,
                            (long long)m, (long long)n);
+        status = gg_lapack_check_result(name, space.d, k, m, n);
+        if (status == GG_OK)
+            status = gg_lapack_check_result(name, space.b, longer * nrhs, m, n);
+        if (status != GG_OK)
+            return status;
         gg_lapack_store(x, ldx, space.b, longer, n, nrhs);
         if (singular_values != NULL)
             gg_lapack_copy(singular_values, k, space.d, k, 1, k);

@@ -14,7 +14,8 @@
  *
  * Errors: GG_ERR_ARGUMENT (NULL, a negative size, a workspace that is too small or not aligned), GG_ERR_SHAPE (a
  * leading dimension below the row length), GG_ERR_OVERFLOW (sizes beyond LAPACK's 32-bit integers), GG_ERR_NUMERIC (NaN
- * or infinity in an input; an iteration that did not converge), GG_ERR_SINGULAR (where stated).
+ * or infinity in an input; a result beyond float's range; an iteration that did not converge), GG_ERR_SINGULAR (where
+ * stated).
  *
  * Condition: rcond, where offered, may be NULL. It receives an estimate of 1 / (|A| |A^-1|), 1 for the identity, 0 for
  * a singular matrix, and a matrix with rcond < FLT_EPSILON is then refused as GG_ERR_SINGULAR: of its solution not one
