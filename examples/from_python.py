@@ -14,7 +14,8 @@ GG_NO_TRANSPOSE, GG_TRANSPOSE = 0, 1
 
 def load(path):
     """The library with the signatures of the functions used here: pointers, int64_t, enums as int."""
-    library = ctypes.CDLL(path or ctypes.util.find_library("gemmgrad-blas"))
+    path = path or ctypes.util.find_library("gemmgrad-blas")
+    library = ctypes.CDLL(path or sys.exit("libgemmgrad-blas is not found: say where it is"))
     size, real, choice = ctypes.c_int64, ctypes.c_float, ctypes.c_int
     library.gg_gemm.argtypes = [FLOATS, size, FLOATS, size, FLOATS, size, size, size, size, choice, choice, real, real]
     library.gg_softmax_forward.argtypes = [FLOATS, FLOATS, size, size]

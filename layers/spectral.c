@@ -6,7 +6,8 @@
  *     v = W^T u / |W^T u|      u = W v / |W v|      s = u^T W v = |W v|
  * W moves little in a step, so one round, two products of a matrix and a vector, keeps up with it, where an SVD of W
  * would cost more than the whole step of a wide layer; s is never above the true value and meets it as training slows.
- * The first round starts from ones and is repeated FIRST times.
+ * The first round starts from numbers between 1 and 2 in no order, and is repeated FIRST times; ones would be lost on
+ * a W whose columns sum to 0.
  *
  * Derivation of backward. ds/dW = u v^T, so with G = dL/dV
  *     dL/dW = G / s - (sum G * W) / s^2 u v^T = (G - (sum G * V) u v^T) / s
@@ -114,13 +115,13 @@ gg_status gg_spectral_forward(const gg_model *model, gg_node *node)
     double s = 0.0, started = 0.0;
     memcpy(m.u, m.state, (size_t)m.rows * sizeof *m.u);
     gg_status status = gg_sum_squares(&started, m.u, m.rows);
-    if (status == GG_OK && started == 0.0)
-        status = gg_fill(m.u, m.rows, 1.0f);
+    for (int64_t i = 0; i < m.rows && started == 0.0; i++)
+        m.u[i] = 1.0f + (float)fmod((double)i * 0.6180339887498949, 1.0); /* the golden ratio spreads them evenly */
     for (int round = 0; round < (started == 0.0 ? FIRST : 1) && status == GG_OK; round++)
         status = one_round(&m, &s);
     if (status != GG_OK)
         return status;
-    node->spectral_norm = s > 0.0 ? s : 1.0; /* W = 0, or ones are in its null space: V = W */
+    node->spectral_norm = s > 0.0 ? s : 1.0; /* W = 0: V = W */
     if (node->pass.updates_state)
         memcpy(m.state, m.u, (size_t)m.rows * sizeof *m.u);
     memcpy(m.normal, m.w, (size_t)(m.rows * m.columns) * sizeof *m.normal);

@@ -3,6 +3,7 @@
  * LAPACK's LQ of the transpose would save the copy's transposition, but goes along rows and takes half as long again
  * (docs/decisions/0008-lapack.md): A is transposed wherever QR can then be had. */
 #include <float.h>
+#include <math.h>
 #include <stddef.h>
 
 #include "kernels/kernels.h"
@@ -48,8 +49,12 @@ gg_status gg_qr(float *q, int64_t ldq, float *r, int64_t ldr, const float *a, in
     if (status != GG_OK || columns == 0)
         return status;
     gg_lapack_load(space.a, m, a, lda, m, n);
-    if (k > 0)
+    if (k > 0) {
         gg_lapacke_geqrf(space.a, space.d, (int)m, (int)n, space.work, space.lwork);
+        status = gg_lapack_check_result(name, space.a, m * n, m, n);
+    }
+    if (status != GG_OK)
+        return status;
     if (r != NULL && k > 0)
         store_r(r, ldr, space.a, m, n, columns);
     if (q != NULL) {
@@ -114,6 +119,8 @@ gg_status gg_least_squares(float *x, int64_t ldx, float *rcond, const float *a, 
                                      m < n, space.work, space.lwork);
     status = judge(&space, name, rcond, info, m, n);
     if (status == GG_OK)
+        status = gg_lapack_check_result(name, space.b, longer * nrhs, m, n);
+    if (status == GG_OK)
         gg_lapack_store(x, ldx, space.b, longer, n, nrhs);
     return status;
 }
@@ -123,6 +130,14 @@ static gg_status check_cutoff(const char *function, float cutoff)
     if (cutoff < 1.0f)
         return GG_OK;
     return gg_fail(GG_ERR_ARGUMENT, "%s: cutoff is %g, expected a number below 1", function, (double)cutoff);
+}
+
+/* What rounding leaves of a singular value that is zero, as a part of the largest: errors of random signs add up like
+ * the square root of their number. The most seen, over shapes from 2 x 2 to 100000 x 3 and 2 x 1000, was 2.6 times it.
+ */
+static float usual_cutoff(int64_t longer)
+{
+    return fminf(4.0f * sqrtf((float)longer) * FLT_EPSILON, 0.5f);
 }
 
 gg_status gg_least_squares_svd(float *x, int64_t ldx, float *singular_values, int64_t *rank, const float *a,
@@ -150,10 +165,15 @@ gg_status gg_least_squares_svd(float *x, int64_t ldx, float *singular_values, in
             gg_kernels()->fill(space.b, longer, 0.0f);
         const int info =
             gg_lapacke_gelsd(space.a, space.b, (int)longer, space.d, &found, (int)m, (int)n, nrhs > 0 ? (int)nrhs : 1,
-                             cutoff < 0.0f ? FLT_EPSILON : cutoff, space.work, space.lwork, space.integers);
+                             cutoff < 0.0f ? usual_cutoff(longer) : cutoff, space.work, space.lwork, space.integers);
         if (info != 0)
             return gg_fail(GG_ERR_NUMERIC, "%s: the singular values of a (%lld x %lld) did not converge", name,
                            (long long)m, (long long)n);
+        status = gg_lapack_check_result(name, space.d, k, m, n);
+        if (status == GG_OK)
+            status = gg_lapack_check_result(name, space.b, longer * nrhs, m, n);
+        if (status != GG_OK)
+            return status;
         gg_lapack_store(x, ldx, space.b, longer, n, nrhs);
         if (singular_values != NULL)
             gg_lapack_copy(singular_values, k, space.d, k, 1, k);

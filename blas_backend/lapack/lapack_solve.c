@@ -106,8 +106,10 @@ gg_status gg_lu_solve(float *x, int64_t ldx, float *rcond, const float *a, int64
         return status;
     gg_lapack_load(space.b, n, b, ldb, n, nrhs);
     solve_all(&(solve_job){space.b, space.a, space.integers + PIVOTS_AT, n, transpose_a == GG_NO_TRANSPOSE}, nrhs);
-    gg_lapack_store(x, ldx, space.b, n, n, nrhs);
-    return GG_OK;
+    status = gg_lapack_check_result(name, space.b, n * nrhs, n, n);
+    if (status == GG_OK)
+        gg_lapack_store(x, ldx, space.b, n, n, nrhs);
+    return status;
 }
 
 /* Checks and the factor of A^T for the two functions that only look at it; *info is sgetrf's. */
@@ -154,6 +156,9 @@ gg_status gg_log_determinant(int *sign, double *log_magnitude, const float *a, i
         sum += log(fabs(pivot));
         negative ^= (pivot < 0.0) ^ (space.integers[PIVOTS_AT + i] != i + 1); /* a row exchanged changes the sign */
     }
+    if (!isfinite(sum))
+        return gg_fail(GG_ERR_NUMERIC, "gg_log_determinant: the factors of a (%lld x %lld) are beyond float's range",
+                       (long long)n, (long long)n);
     *sign = info > 0 ? 0 : negative ? -1 : 1;
     *log_magnitude = info > 0 ? -INFINITY : sum;
     return GG_OK;
@@ -202,8 +207,10 @@ gg_status gg_cholesky_solve(float *x, int64_t ldx, float *rcond, const float *a,
         return status;
     gg_lapack_load(space.b, n, b, ldb, n, nrhs);
     solve_all(&(solve_job){space.b, space.a, NULL, n, false}, nrhs);
-    gg_lapack_store(x, ldx, space.b, n, n, nrhs);
-    return GG_OK;
+    status = gg_lapack_check_result(name, space.b, n * nrhs, n, n);
+    if (status == GG_OK)
+        gg_lapack_store(x, ldx, space.b, n, n, nrhs);
+    return status;
 }
 
 /* ---- ridge regression ----
@@ -274,6 +281,8 @@ gg_status gg_ridge(float *x, int64_t ldx, const float *a, int64_t lda, const flo
         return gg_fail(GG_ERR_SINGULAR, "%s: lambda = %g is lost beside a (%lld x %lld), which is rank deficient", name,
                        (double)lambda, (long long)m, (long long)n);
     status = solve_ridge(&space, a, lda, b, ldb, m, n, nrhs);
+    if (status == GG_OK)
+        status = gg_lapack_check_result(name, space.c, n * nrhs, m, n);
     if (status == GG_OK)
         gg_lapack_copy(x, ldx, space.c, nrhs, n, nrhs);
     return status;

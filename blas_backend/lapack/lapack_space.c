@@ -320,6 +320,14 @@ gg_status gg_lapack_check_finite(const char *function, const gg_matrix_argument 
     return GG_OK;
 }
 
+gg_status gg_lapack_check_result(const char *function, const float *result, int64_t floats, int64_t m, int64_t n)
+{
+    if (gg_kernels()->all_finite(result, floats))
+        return GG_OK;
+    return gg_fail(GG_ERR_NUMERIC, "%s: the result for a (%lld x %lld) is beyond float's range", function, (long long)m,
+                   (long long)n);
+}
+
 void gg_lapack_load(float *target, int64_t ld_target, const float *source, int64_t ld_source, int64_t rows,
                     int64_t columns)
 {

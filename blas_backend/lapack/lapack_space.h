@@ -28,6 +28,9 @@ gg_status gg_lapack_begin(gg_lapack_space *space, const char *function, gg_lapac
  * looked at. */
 gg_status gg_lapack_check_finite(const char *function, const gg_matrix_argument *matrix, bool upper);
 
+/* GG_ERR_NUMERIC when a result still in the workspace is not finite: a, m x n, led out of float's range. */
+gg_status gg_lapack_check_result(const char *function, const float *result, int64_t floats, int64_t m, int64_t n);
+
 /* target column-major and dense = source. */
 void gg_lapack_load(float *target, int64_t ld_target, const float *source, int64_t ld_source, int64_t rows,
                     int64_t columns);

@@ -33,6 +33,11 @@ gg_status gg_symmetric_eigen(float *values, float *vectors, int64_t ldv, const f
                                       space.integers, space.integer_count);
     if (info != 0)
         return did_not_converge(name, n, n);
+    status = gg_lapack_check_result(name, space.d, n, n, n);
+    if (status == GG_OK && vectors != NULL)
+        status = gg_lapack_check_result(name, space.a, n * n, n, n);
+    if (status != GG_OK)
+        return status;
     gg_lapack_copy(values, n, space.d, n, 1, n);
     if (vectors != NULL)
         gg_lapack_store(vectors, ldv, space.a, n, n, n);
@@ -55,6 +60,9 @@ gg_status gg_eigenvalues(float *real, float *imaginary, const float *a, int64_t 
     const int info = gg_lapacke_geev(space.a, space.d, space.d + n, (int)n, space.work, space.lwork);
     if (info != 0)
         return did_not_converge(name, n, n);
+    status = gg_lapack_check_result(name, space.d, 2 * n, n, n);
+    if (status != GG_OK)
+        return status;
     gg_lapack_copy(real, n, space.d, n, 1, n);
     gg_lapack_copy(imaginary, n, space.d + n, n, 1, n);
     return GG_OK;
@@ -78,6 +86,13 @@ gg_status gg_svd(float *u, int64_t ldu, float *s, float *vt, int64_t ldvt, const
                                       space.integers);
     if (info != 0)
         return did_not_converge(name, m, n);
+    status = gg_lapack_check_result(name, space.d, k, m, n);
+    if (status == GG_OK)
+        status = gg_lapack_check_result(name, space.b, n * k, m, n);
+    if (status == GG_OK)
+        status = gg_lapack_check_result(name, space.c, m * k, m, n);
+    if (status != GG_OK)
+        return status;
     gg_lapack_copy(s, k, space.d, k, 1, k);
     gg_lapack_copy(vt, ldvt, space.b, n, k, n);
     gg_lapack_copy(u, ldu, space.c, k, m, k);
@@ -101,6 +116,8 @@ gg_status gg_singular_values(float *s, const float *a, int64_t lda, int64_t m, i
         gg_lapacke_gesdd(space.a, NULL, space.d, NULL, (int)n, (int)m, false, space.work, space.lwork, space.integers);
     if (info != 0)
         return did_not_converge(name, m, n);
-    gg_lapack_copy(s, k, space.d, k, 1, k);
-    return GG_OK;
+    status = gg_lapack_check_result(name, space.d, k, m, n);
+    if (status == GG_OK)
+        gg_lapack_copy(s, k, space.d, k, 1, k);
+    return status;
 }

@@ -2,7 +2,8 @@
 """Man pages from what is there: the public headers, and what the program says of itself.
 
 pages.py library VERSION OUTPUT DEPFILE FOLDER...   OUTPUT/*.3: a page for each header in the folders, a link to it for
-                                                    each function; what was read, as make has it, goes to DEPFILE
+                                                    each function; one for each adapter in compat/; what was read,
+                                                    as make has it, goes to DEPFILE
 pages.py program VERSION PAGE PROGRAM               gemmgrad.1 from `gemmgrad help` and the help of each verb
 """
 import pathlib
@@ -80,7 +81,7 @@ def header_page(header, package, version):
     for comment, code in blocks:
         title = re.match(r"/\* -+ (.*?) -+ \*/\n?(.*)", code, re.S)
         if title:
-            lines += [".SS " + quoted(title.group(1).capitalize())]
+            lines += [".SS " + quoted(title[1][0].upper() + title[1][1:])]
             code = title.group(2)
         lines += prose(comment) if comment else []
         if code:
@@ -90,6 +91,43 @@ def header_page(header, package, version):
     return names, lines
 
 
+def adapter_functions(text):
+    """(title or "", comment, declaration) of what an adapter stands in for: its helpers begin with gg_. What is there
+    in C++ and in C is shown in C, where alone it is static."""
+    found = re.finditer(r"(?ms)^/\* -+ (?P<title>[^\n]*?) -+ \*/\n|(?P<comment>^/\*(?:(?!\*/).)*\*/\n)?"
+                        r"^static inline (?P<code>void (?!gg_)\w+\([^{;]*?\))\n\{", text)
+    title = ""
+    for match in found:
+        if match["title"]:
+            title = match["title"]
+        else:
+            yield title, comment_text(match["comment"] or ""), re.sub(r"\n\s*", "\n    ", match["code"]) + ";"
+            title = ""
+
+
+def adapter_page(header, package, version):
+    """(the functions, the page's lines)"""
+    text = header.read_text(encoding="utf-8")
+    first = re.match(r"/\*.*?\*/", text, re.S).group()
+    what, rest = re.match(r"gemmgrad/\S+ - (.*?[.:])(?:\s+|$)(.*)", comment_text(first), re.S).groups()
+    blocks = list(adapter_functions(text))
+    names = [re.search(r"\w+(?=\()", code).group() for _, _, code in blocks]
+    lines = head(adapter_name(header), 3, version, [adapter_name(header), *names],
+                 " ".join(what.rstrip(".:").split()))
+    lines += [".SH SYNOPSIS", ".nf", f".B #include <gemmgrad/compat/{header.name}>", "",
+              roff(f"cc ... $(pkg-config --cflags --libs {package})"), ".fi", ".SH DESCRIPTION", *prose(rest)]
+    for title, comment, code in blocks:
+        lines += [".SS " + quoted(title[0].upper() + title[1:])] if title else []
+        lines += prose(comment) if comment else []
+        lines += [".PP", ".RS 4", *literal(code.split("\n")), ".RE"]
+    others = [f"{roff(adapter_name(other))} (3)" for other in sorted(header.parent.glob("*.h")) if other != header]
+    return names, lines + [".SH SEE ALSO"] + [f".BR {other}," for other in others] + [f".BR {roff(package)} (3)"]
+
+
+def adapter_name(header):
+    return "gemmgrad-compat-" + header.stem
+
+
 def umbrella_page(name, header, members, version):
     what, _, _ = parse(header.read_text(encoding="utf-8"))
     lines = head(name, 3, version, [name], what)
@@ -97,7 +135,7 @@ def umbrella_page(name, header, members, version):
               roff(f"cc ... $(pkg-config --cflags --libs {name})"), ".fi", ".SH DESCRIPTION"]
     lines += [roff("Each header has a page of its own, which the name of each of its functions leads to as well.")]
     for member, (title, names) in sorted(members.items()):
-        lines += [".TP", f".BR gemmgrad_{roff(member)} (3)", roff(title[0].upper() + title[1:] + ".")]
+        lines += [".TP", f".BR {roff(member)} (3)", roff(title[0].upper() + title[1:] + ".")]
         lines += [roff(", ".join(names) + ".")] if names else []
     others = ["gemmgrad (1)"] + [f"{roff(other)} (3)" for other in sorted(UMBRELLAS.values()) if other != name]
     return lines + [".SH SEE ALSO"] + [".BR " + other + ("," if other != others[-1] else "") for other in others]
@@ -120,10 +158,16 @@ def library(version, output, depfile, folders):
             if header in (top, top.with_name("export.h")):
                 continue
             names, lines = header_page(header, package, version)
-            members[header.stem] = (parse(header.read_text(encoding="utf-8"))[0], names)
+            members["gemmgrad_" + header.stem] = (parse(header.read_text(encoding="utf-8"))[0], names)
             write(output / f"gemmgrad_{header.stem}.3", lines)
             for name in names:
                 write(output / f"{name}.3", [f".so man3/gemmgrad_{header.stem}.3"])
+        adapters = sorted((folder / "compat").glob("*.h"))
+        read += [folder / "compat", *adapters] if adapters else []
+        for header in adapters:
+            names, lines = adapter_page(header, package, version)
+            members[adapter_name(header)] = (parse(header.read_text(encoding="utf-8"))[0], names)
+            write(output / f"{adapter_name(header)}.3", lines)
         write(output / f"{package}.3", umbrella_page(package, top, members, version))
     write(pathlib.Path(depfile), [f"{output}: " + " ".join(str(path).replace(" ", "\\ ") for path in read)])
 

@@ -127,6 +127,15 @@ class Optimizers(SmallImages):
         text = self.succeeds("optimizers", "--data", "data", *options).stdout
         self.assertRegex(text, r"\| adam +\| +0.001 \| +\d+ \|")
 
+    def test_a_rule_that_does_not_arrive_has_its_row(self):
+        short = "optimizers", "--data", "data", "--optimizer", "muon", "--target", 100, "--epochs", 1
+        self.assertRegex(self.succeeds(*short).stdout, r"\| muon +\| +[\d.]+ \| +- \| +[\d.]+ \| +[\d.]+ \|")
+        done = self.fails(1, ["loss is nan"], *short, "--lr", 1e30)
+        self.assertRegex(done.stdout, r"\| muon +\| +1e\+30 \| +- \|")
+
+    def test_no_title_without_data(self):
+        self.assertEqual(self.fails(1, ["nowhere"], "optimizers", "--data", "nowhere").stdout, "")
+
 
 class Images(SmallImages):
     """Convolutional and residual networks."""

@@ -112,6 +112,21 @@ START_TEST(refused_calls_leave_outputs_and_a_message)
 }
 END_TEST
 
+/* The library takes a step of 0 for 1; darknet divides by it. */
+START_TEST(steps_of_0_are_refused)
+{
+    float *image = support_uniform(9, -1.0, 1.0, 1), *col = support_floats(81), *sums = support_floats(9);
+    im2col_cpu(image, 1, 3, 3, 3, 0, 1, col);
+    ck_assert_msg(strstr(gg_error_message(), "im2col_cpu: stride 0, 0") != NULL, "%s", gg_error_message());
+    im2col_cpu_ext(image, 1, 3, 3, 3, 3, 1, 1, 1, 1, 1, 0, col);
+    ck_assert_msg(strstr(gg_error_message(), "im2col_cpu_ext: stride 1, 1 and dilation 1, 0") != NULL, "%s",
+                  gg_error_message());
+    col2im_cpu(image, 1, 3, 3, 1, 0, 0, sums);
+    ck_assert_msg(strstr(gg_error_message(), "col2im_cpu: stride 0, 0") != NULL, "%s", gg_error_message());
+    ck_assert(support_untouched(col, 81) && support_untouched(sums, 9));
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, products);
@@ -120,4 +135,5 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, columns_ext);
     tcase_add_test(tests, images_accumulate);
     tcase_add_test(tests, refused_calls_leave_outputs_and_a_message);
+    tcase_add_test(tests, steps_of_0_are_refused);
 }

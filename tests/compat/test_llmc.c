@@ -208,6 +208,21 @@ START_TEST(attention_as_loops)
 }
 END_TEST
 
+/* A key that is NaN spoils the rows that see it; att is 0 above the diagonal even there. */
+START_TEST(attention_of_nan)
+{
+    enum { T = 5, C = 2 };
+    float *inp = support_uniform(T * 3 * C, -1.0, 1.0, 1), out[T * C], preatt[T * T], att[T * T];
+    inp[2 * 3 * C + C] = NAN;
+    attention_forward(out, preatt, att, inp, 1, T, C, 1);
+    for (int t = 0; t < T; t++) {
+        ck_assert_msg((isnan(out[t * C]) != 0) == (t >= 2), "out of time %d is %g", t, (double)out[t * C]);
+        for (int j = t + 1; j < T; j++)
+            ck_assert_msg(att[t * T + j] == 0.0f, "att of row %d, column %d is %g", t, j, (double)att[t * T + j]);
+    }
+}
+END_TEST
+
 START_TEST(attention_refuses_heads)
 {
     float *out = support_floats(6), *scores = support_floats(8), *inp = support_uniform(18, -1.0, 1.0, 1);
@@ -382,6 +397,7 @@ static void add_tests(TCase *tests)
 {
     tcase_add_test(tests, matmul);
     tcase_add_test(tests, attention_as_loops);
+    tcase_add_test(tests, attention_of_nan);
     tcase_add_test(tests, attention_refuses_heads);
     tcase_add_test(tests, layernorm);
     tcase_add_test(tests, gelu);

@@ -112,6 +112,18 @@ START_TEST(caffe_columns)
 }
 END_TEST
 
+/* The library takes a step of 0 for 1; Caffe divides by a stride, and by a dilation of 0 means the same pixel again. */
+START_TEST(caffe_refuses_steps_of_0)
+{
+    float *image = support_uniform(9, -1.0, 1.0, 1), *col = support_floats(81), *sums = support_floats(9);
+    im2col_cpu(image, 1, 3, 3, 3, 3, 1, 1, 1, 1, 0, 1, col);
+    ck_assert_msg(strstr(told, "im2col_cpu: stride 1, 1 and dilation 0, 1") != NULL, "%s", told);
+    col2im_cpu(image, 1, 3, 3, 1, 1, 0, 0, 1, 0, 1, 1, sums);
+    ck_assert_msg(strstr(told, "col2im_cpu: stride 1, 0") != NULL, "%s", told);
+    ck_assert(support_untouched(col, 81) && support_untouched(sums, 9));
+}
+END_TEST
+
 static void check_th(int m, int n, int k, int gap, float alpha, float beta, bool nan_c)
 {
     for (int kind = 0; kind < 4; kind++) {
@@ -169,6 +181,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, caffe);
     tcase_add_test(tests, caffe_refuses_other_transposes);
     tcase_add_test(tests, caffe_columns);
+    tcase_add_test(tests, caffe_refuses_steps_of_0);
     tcase_add_test(tests, th);
     tcase_add_test(tests, th_one_column);
     tcase_add_test(tests, refused_calls_are_told);

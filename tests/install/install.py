@@ -7,7 +7,8 @@ pkg-config   gcc, clang and the compiler that built; C and C++; the README's exa
 static       the same from an installation without shared libraries
 cmake        find_package, shared libraries and archives, version numbers
 subproject   a Meson project with a wrap; it builds the backend, and configures both
-pages        a man page for every exported function; the installed program starts
+pages        a man page for every exported function, and every adapter; the installed program starts; the headers as
+             HTML, where Doxygen is
 
 Each installs into a temporary folder, as if that were the root of the system. Exit code 77: a tool is missing.
 """
@@ -142,6 +143,14 @@ def as_subproject(folder, built_with):
     assert "gemmgrad/bench/" not in made and "gemmgrad/tests/" not in made, "a subproject is its two libraries"
 
 
+def has_reference(build):
+    run("meson", "compile", "-C", build, "reference")
+    html = build / "docs/html"
+    for header in ("gemm", "optimizer", "compat/darknet"):
+        name = header.replace("_", "__").replace("/", "_2")
+        assert list(html.glob(f"{name.rpartition('_2')[2]}_8h.html")), f"the reference does not hold {header}.h"
+
+
 def has_pages(installed):
     manual = installed.prefix / "share/man"
     functions = [name for file in ("exports-blas.txt", "exports.txt")
@@ -151,6 +160,15 @@ def has_pages(installed):
     for page in manual.glob("man3/gg_*.3"):
         target = manual / page.read_text(encoding="utf-8").split()[1]
         assert re.search(rf"\b{page.stem}\(", target.read_text(encoding="utf-8")), f"{target} does not tell of {page}"
+    adapters = list(installed.prefix.glob("include/gemmgrad/compat/*.h"))
+    assert len(adapters) > 5, adapters
+    for header in adapters:
+        page = (manual / f"man3/gemmgrad-compat-{header.stem}.3").read_text(encoding="utf-8")
+        code = header.read_text(encoding="utf-8")
+        for function in set(re.findall(r"^static inline void (?!gg_)(\w+)\(", code, re.M)):
+            assert f"void {function}(" in page, f"the page on {header.name} does not show {function}"
+            assert re.search(rf"(?m)^gemmgrad.*\b{function}\b.* \\- ", page), f"{function} is not among its names"
+        assert "GG_CAFFE" not in page and (header.name == "failure.h" or "void " in page), page
     run(installed.prefix / "bin/gemmgrad", "version", env=installed.environment())
     verbs = re.findall(r"(?m)^  (\w+)  ", run(installed.prefix / "bin/gemmgrad", "help", env=installed.environment()))
     page = (manual / "man1/gemmgrad.1").read_text(encoding="utf-8")
@@ -178,6 +196,8 @@ def main(what, build, prefix, libdir, *built_with):
             with_cmake(installed, list(built_with))
         else:
             has_pages(installed)
+            if shutil.which("doxygen") and (pathlib.Path(build) / "docs/Doxyfile").exists():
+                has_reference(pathlib.Path(build))
 
 
 if __name__ == "__main__":

@@ -247,6 +247,25 @@ START_TEST(nan_and_infinity_are_refused)
 }
 END_TEST
 
+/* Finite inputs whose results are not: solutions of 1 / 1e-40, and sums of rows of 3e38. */
+START_TEST(results_beyond_float_are_refused)
+{
+    const call_case *c = &calls[_i];
+    const arguments right = good(c);
+    float *tiny = support_copy(right.a, ROOM), *huge = support_copy(right.a, ROOM), *b = support_copy(right.b, ROOM);
+    for (int i = 0; i < SIDE * SIDE; i++) {
+        tiny[i] = i % (SIDE + 1) == 0 ? 1e-40f : 0.0f;
+        huge[i] = 3e38f;
+    }
+    for (int i = 0; i < ROOM; i++)
+        b[i] = 1.0f;
+    if (c->solves && c->call != GG_LAPACK_RIDGE)
+        WRONG((t.a = tiny, t.b = b), GG_ERR_NUMERIC, "beyond float's range");
+    if (c->call >= GG_LAPACK_QR_THIN && c->call != GG_LAPACK_LEAST_SQUARES)
+        WRONG(t.a = huge, GG_ERR_NUMERIC, "beyond float's range");
+}
+END_TEST
+
 /* Of a symmetric matrix the part below the diagonal may hold anything. */
 START_TEST(lower_triangle_is_not_read)
 {
@@ -392,6 +411,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, sizes_are_checked, 0, CALLS);
     tcase_add_loop_test(tests, workspace_is_checked, 0, CALLS);
     tcase_add_loop_test(tests, nan_and_infinity_are_refused, 0, CALLS);
+    tcase_add_loop_test(tests, results_beyond_float_are_refused, 0, CALLS);
     tcase_add_loop_test(tests, lower_triangle_is_not_read, 0, CALLS);
     tcase_add_loop_test(tests, nothing_is_legal, 0, CALLS);
     tcase_add_test(tests, enumerations_are_checked);

@@ -195,6 +195,39 @@ static void check_deficient(int64_t m, int64_t n)
     check_shortest(&x, &a, &b);
 }
 
+/* Twins among the columns, or rows: without a cutoff of the caller's the rank is found, and twins share one weight. */
+static void check_twins(int64_t m, int64_t n)
+{
+    const int64_t k = least(m, n), half = k / 2;
+    grid a = grid_random(m, n, 0, 3), b = grid_random(m, 1, 0, 4), x = grid_new(n, 1, 0);
+    int64_t bytes = 0, rank = -1;
+    void *space = lapack_space(&bytes, GG_LAPACK_LEAST_SQUARES_SVD, m, n, 1);
+    for (int64_t i = 0; i < m; i++) {
+        for (int64_t j = half; j < n && m >= n; j++)
+            a.data[i * a.ld + j] = a.data[i * a.ld + j % half];
+        for (int64_t j = 0; j < n && m < n && i >= half; j++)
+            a.data[i * a.ld + j] = a.data[i % half * a.ld + j];
+    }
+    ck_assert_int_eq(
+        gg_least_squares_svd(x.data, 1, NULL, &rank, a.data, a.ld, b.data, 1, m, n, 1, -1.0f, space, bytes), GG_OK);
+    ck_assert_msg(rank == half, "%lld x %lld: rank %lld, not %lld", (long long)m, (long long)n, (long long)rank,
+                  (long long)half);
+    for (int64_t j = half; j < n && m >= n; j++)
+        ck_assert(fabsf(x.data[j] - x.data[j % half]) <= 1e-4f);
+    support_release();
+}
+
+START_TEST(least_squares_svd_finds_the_rank)
+{
+    check_twins(2, 2);
+    check_twins(6, 28);
+    check_twins(40, 32);
+    check_twins(100, 100);
+    check_twins(200, 1000);
+    check_twins(1000, 4);
+}
+END_TEST
+
 START_TEST(least_squares_svd_of_deficient)
 {
     check_deficient(17, 9);
@@ -352,6 +385,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, qr_of_deficient);
     tcase_add_loop_test(tests, least_squares_solve, 0, LAPACK_SIZES);
     tcase_add_test(tests, least_squares_refuse_deficient);
+    tcase_add_test(tests, least_squares_svd_finds_the_rank);
     tcase_add_test(tests, least_squares_svd_of_deficient);
     tcase_add_loop_test(tests, eigenvectors_are_right, 0, LAPACK_SIZES);
     tcase_add_loop_test(tests, eigenvalues_are_right, 0, LAPACK_SIZES);

@@ -170,6 +170,24 @@ START_TEST(spectral_state)
 }
 END_TEST
 
+/* Columns that sum to 0, as those of a weight without its mean do: ones are in the null space. */
+START_TEST(spectral_of_columns_that_sum_to_zero)
+{
+    x = gg_input(model, "x", 2, (const int64_t[]){GG_BATCH, 2});
+    gg_model_spectral_next(model);
+    const gg_value y = gg_affine(model, x, 2, NULL);
+    must(gg_model_plan(model, GG_NO_VALUE, 1));
+    gg_parameter p;
+    float *w = parameter(0, &p);
+    const float weight[4] = {30.0f, -40.0f, -30.0f, 40.0f}, first[2] = {1.0f, 0.0f};
+    memcpy(w, weight, sizeof weight);
+    must(gg_model_bind(model, x, first));
+    must(gg_model_forward(model, y, GG_INFER));
+    const double norm = exact_norm(w, 2, 2);
+    ck_assert_double_eq_tol((double)gg_model_data(model, y)[1], -40.0 / norm, 1e-5);
+}
+END_TEST
+
 /* A weight of zeros stays itself; convolutions can be normalised too; the mark waits for a weight. */
 START_TEST(spectral_corners)
 {
@@ -205,5 +223,6 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, spectral_norm_of_any_weight);
     tcase_add_test(tests, spectral_gradient_by_finite_differences);
     tcase_add_test(tests, spectral_state);
+    tcase_add_test(tests, spectral_of_columns_that_sum_to_zero);
     tcase_add_test(tests, spectral_corners);
 }

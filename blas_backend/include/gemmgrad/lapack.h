@@ -14,7 +14,8 @@
  *
  * Errors: GG_ERR_ARGUMENT (NULL, a negative size, a workspace that is too small or not aligned), GG_ERR_SHAPE (a
  * leading dimension below the row length), GG_ERR_OVERFLOW (sizes beyond LAPACK's 32-bit integers), GG_ERR_NUMERIC (NaN
- * or infinity in an input; an iteration that did not converge), GG_ERR_SINGULAR (where stated).
+ * or infinity in an input; a result beyond float's range; an iteration that did not converge), GG_ERR_SINGULAR (where
+ * stated).
  *
  * Condition: rcond, where offered, may be NULL. It receives an estimate of 1 / (|A| |A^-1|), 1 for the identity, 0 for
  * a singular matrix, and a matrix with rcond < FLT_EPSILON is then refused as GG_ERR_SINGULAR: of its solution not one
@@ -99,8 +100,9 @@ GG_API gg_status gg_least_squares(float *x, int64_t ldx, float *rcond, const flo
                                   int64_t ldb, int64_t m, int64_t n, int64_t nrhs, void *workspace, int64_t bytes);
 
 /* The X with the smallest |X| among those with the smallest |A X - B|, for A of any rank (sgelsd). Singular values up
- * to cutoff times the largest count as zero; a negative cutoff stands for FLT_EPSILON. singular_values (min(m, n), in
- * descending order) and rank may be NULL. GG_ERR_ARGUMENT: a cutoff that is NaN or 1 and more. */
+ * to cutoff times the largest count as zero; a negative cutoff stands for 4 sqrt(max(m, n)) FLT_EPSILON, which is
+ * beyond what rounding makes of a zero. singular_values (min(m, n), in descending order) and rank may be NULL.
+ * GG_ERR_ARGUMENT: a cutoff that is NaN or 1 and more. */
 GG_API gg_status gg_least_squares_svd(float *x, int64_t ldx, float *singular_values, int64_t *rank, const float *a,
                                       int64_t lda, const float *b, int64_t ldb, int64_t m, int64_t n, int64_t nrhs,
                                       float cutoff, void *workspace, int64_t bytes);

@@ -59,7 +59,7 @@ GG_API gg_value gg_whiten_inverse(gg_model *model, gg_value y, gg_value whitened
 /* Fit the layer that made `whitened` to rows of x (rows x D, caller-owned): what its input would be. Variances v are
  * taken for v + epsilon v_max, v_max the largest: 1e-5 keeps directions that are noise small. Divides by rows.
  * Errors, states untouched: GG_ERR_ARGUMENT, GG_ERR_STATE, GG_ERR_MEMORY, GG_ERR_NUMERIC (NaN or infinity);
- * GG_ERR_SINGULAR: a component has no variance beyond rounding and epsilon is 0. */
+ * GG_ERR_SINGULAR: a component has no variance beyond rounding and epsilon is 0, or x does not vary at all. */
 GG_API gg_status gg_whiten_fit(gg_model *model, gg_value whitened, const float *x, int64_t rows, float epsilon);
 
 /* ---- the size of a weight ---- */

@@ -2,7 +2,7 @@
  *
  * The plain rules are one fused pass over the flat arrays of a model; formulae and defaults are PyTorch's, see
  * gemmgrad/update.h. Muon, Shampoo, SOAP and K-FAC see each parameter as a matrix, dims[0] x the rest; their formulae
- * stand at the top of layers/muon.c, layers/shampoo.c and layers/kfac.c, advice in docs/optimizers.md. */
+ * stand at the top of layers/optimizers/muon.c, shampoo.c and kfac.c, advice in docs/optimizers.md. */
 #ifndef GEMMGRAD_OPTIMIZER_H
 #define GEMMGRAD_OPTIMIZER_H
 

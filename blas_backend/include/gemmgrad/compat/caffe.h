@@ -10,23 +10,26 @@
  * values are those of cblas.h, 111 for an operand as it is, 112 and 113 for one stored transposed. No name of cblas.h
  * is defined here. Nothing is allocated; thread-safe on different outputs. A product takes up to gg_threads() threads,
  * and inside an OpenMP region of yours the calling one; columns take the calling one. A kernel larger than the padded
- * image is refused. Refused calls: gemmgrad/compat/failure.h. */
+ * image is refused, and so is a stride or dilation below 1. Refused calls: gemmgrad/compat/failure.h.
+ *
+ * The functions, all row-major and dense:
+ *
+ * caffe_cpu_gemm   C = alpha op(A) op(B) + beta C, C being M x N; beta = 0 overwrites NaN.
+ * im2col_cpu       data_col [channels * kernel_h * kernel_w][out_height * out_width] = what each output pixel sees of
+ *                  data_im [channels][height][width], with pad_h and pad_w zeros on both sides.
+ * col2im_cpu       data_im = the sum of what data_col holds for each pixel; as in Caffe it is cleared first. */
 #ifndef GEMMGRAD_COMPAT_CAFFE_H
 #define GEMMGRAD_COMPAT_CAFFE_H
+
+#if defined(GEMMGRAD_COMPAT_DARKNET_H) && !defined(__cplusplus)
+#error "darknet and Caffe both have an im2col_cpu and a col2im_cpu: in C a file includes only one of these adapters"
+#endif
 
 #include <string.h>
 
 #include <gemmgrad/compat/failure.h>
 #include <gemmgrad/conv.h>
 #include <gemmgrad/gemm.h>
-
-/* Caffe's own template decides the type, and a specialisation has to match it. */
-#if defined(__cplusplus) \
-    && (defined(CBLAS_H) || defined(CBLAS_ENUM_DEFINED_H) || defined(__MKL_CBLAS_H__) || defined(_MKL_CBLAS_H_))
-#define GG_CAFFE_TRANSPOSE CBLAS_TRANSPOSE
-#else
-#define GG_CAFFE_TRANSPOSE int
-#endif
 
 static inline gg_status gg_caffe_gemm(int TransA, int TransB, int M, int N, int K, float alpha, const float *A,
                                       const float *B, float beta, float *C)
@@ -61,13 +64,14 @@ static inline gg_conv_shape gg_caffe_shape(int channels, int height, int width, 
     return shape;
 }
 
-/* The functions, all row-major and dense:
- *
- * caffe_cpu_gemm   C = alpha op(A) op(B) + beta C, C being M x N; beta = 0 overwrites NaN.
- * im2col_cpu       data_col [channels * kernel_h * kernel_w][out_height * out_width] = what each output pixel sees of
- *                  data_im [channels][height][width], with pad_h and pad_w zeros on both sides.
- * col2im_cpu       data_im = the sum of what data_col holds for each pixel; as in Caffe it is cleared first. */
 #ifdef __cplusplus
+/* Caffe's own template decides the type, and a specialisation has to match it. */
+#if defined(CBLAS_H) || defined(CBLAS_ENUM_DEFINED_H) || defined(__MKL_CBLAS_H__) || defined(_MKL_CBLAS_H_)
+#define GG_CAFFE_TRANSPOSE CBLAS_TRANSPOSE
+#else
+#define GG_CAFFE_TRANSPOSE int
+#endif
+
 namespace caffe
 {
 template <typename Dtype>
@@ -98,7 +102,8 @@ inline void im2col_cpu<float>(const float *data_im, const int channels, const in
 {
     const gg_conv_shape shape = gg_caffe_shape(channels, height, width, kernel_h, kernel_w, pad_h, pad_w, stride_h,
                                                stride_w, dilation_h, dilation_w);
-    gg_compat_check(gg_im2col(data_col, data_im, &shape));
+    const gg_status status = gg_compat_steps("im2col_cpu", stride_h, stride_w, dilation_h, dilation_w);
+    gg_compat_check(status == GG_OK ? gg_im2col(data_col, data_im, &shape) : status);
 }
 
 template <>
@@ -109,15 +114,16 @@ inline void col2im_cpu<float>(const float *data_col, const int channels, const i
 {
     const gg_conv_shape shape = gg_caffe_shape(channels, height, width, kernel_h, kernel_w, pad_h, pad_w, stride_h,
                                                stride_w, dilation_h, dilation_w);
-    gg_compat_check(gg_col2im(data_im, data_col, &shape, false));
+    const gg_status status = gg_compat_steps("col2im_cpu", stride_h, stride_w, dilation_h, dilation_w);
+    gg_compat_check(status == GG_OK ? gg_col2im(data_im, data_col, &shape, false) : status);
 }
 } // namespace caffe
+#undef GG_CAFFE_TRANSPOSE
 #else
-static inline void caffe_cpu_gemm(const GG_CAFFE_TRANSPOSE TransA, const GG_CAFFE_TRANSPOSE TransB, const int M,
-                                  const int N, const int K, const float alpha, const float *A, const float *B,
-                                  const float beta, float *C)
+static inline void caffe_cpu_gemm(const int TransA, const int TransB, const int M, const int N, const int K,
+                                  const float alpha, const float *A, const float *B, const float beta, float *C)
 {
-    gg_compat_check(gg_caffe_gemm((int)TransA, (int)TransB, M, N, K, alpha, A, B, beta, C));
+    gg_compat_check(gg_caffe_gemm(TransA, TransB, M, N, K, alpha, A, B, beta, C));
 }
 
 static inline void im2col_cpu(const float *data_im, const int channels, const int height, const int width,
@@ -127,7 +133,8 @@ static inline void im2col_cpu(const float *data_im, const int channels, const in
 {
     const gg_conv_shape shape = gg_caffe_shape(channels, height, width, kernel_h, kernel_w, pad_h, pad_w, stride_h,
                                                stride_w, dilation_h, dilation_w);
-    gg_compat_check(gg_im2col(data_col, data_im, &shape));
+    const gg_status status = gg_compat_steps("im2col_cpu", stride_h, stride_w, dilation_h, dilation_w);
+    gg_compat_check(status == GG_OK ? gg_im2col(data_col, data_im, &shape) : status);
 }
 
 static inline void col2im_cpu(const float *data_col, const int channels, const int height, const int width,
@@ -137,9 +144,9 @@ static inline void col2im_cpu(const float *data_col, const int channels, const i
 {
     const gg_conv_shape shape = gg_caffe_shape(channels, height, width, kernel_h, kernel_w, pad_h, pad_w, stride_h,
                                                stride_w, dilation_h, dilation_w);
-    gg_compat_check(gg_col2im(data_im, data_col, &shape, false));
+    const gg_status status = gg_compat_steps("col2im_cpu", stride_h, stride_w, dilation_h, dilation_w);
+    gg_compat_check(status == GG_OK ? gg_col2im(data_im, data_col, &shape, false) : status);
 }
 #endif
-#undef GG_CAFFE_TRANSPOSE
 
 #endif

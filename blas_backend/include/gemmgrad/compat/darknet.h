@@ -4,17 +4,25 @@
  * definitions of the functions below; link with gemmgrad-blas. The signatures are darknet's (both
  * https://github.com/pjreddie/darknet and https://github.com/AlexeyAB/darknet, which alone has im2col_cpu_ext),
  * row-major float32. Differences: beta = 0 overwrites C even where it holds NaN, which darknet multiplies by 0; a
- * kernel larger than the padded image is refused. Nothing is allocated; thread-safe on different outputs. A product
- * takes up to gg_threads() threads, and inside an OpenMP region of yours the calling one; columns take the calling one.
- * Refused calls: gemmgrad/compat/failure.h. */
+ * kernel larger than the padded image is refused, and so is a stride or dilation below 1. Nothing is allocated;
+ * thread-safe on different outputs. A product takes up to gg_threads() threads, and inside an OpenMP region of yours
+ * the calling one; columns take the calling one. Refused calls: gemmgrad/compat/failure.h. */
 #ifndef GEMMGRAD_COMPAT_DARKNET_H
 #define GEMMGRAD_COMPAT_DARKNET_H
+
+#if defined(GEMMGRAD_COMPAT_CAFFE_H) && !defined(__cplusplus)
+#error "darknet and Caffe both have an im2col_cpu and a col2im_cpu: in C a file includes only one of these adapters"
+#endif
 
 #include <string.h>
 
 #include <gemmgrad/compat/failure.h>
 #include <gemmgrad/conv.h>
 #include <gemmgrad/gemm.h>
+
+#ifdef __cplusplus
+extern "C" { /* as those projects declare them for C++ */
+#endif
 
 /* C = ALPHA op(A) op(B) + BETA C, C being M x N; TA, TB: not 0 for an operand stored transposed (A as K x M, B as
  * N x K). The leading dimensions are the lengths of the stored rows. */
@@ -45,7 +53,8 @@ static inline void im2col_cpu(float *data_im, int channels, int height, int widt
                               float *data_col)
 {
     const gg_conv_shape shape = gg_darknet_shape(channels, height, width, ksize, stride, pad);
-    gg_compat_check(gg_im2col(data_col, data_im, &shape));
+    const gg_status status = gg_compat_steps("im2col_cpu", stride, stride, 1, 1);
+    gg_compat_check(status == GG_OK ? gg_im2col(data_col, data_im, &shape) : status);
 }
 
 /* The same with a kernel, padding, stride and dilation for each direction. */
@@ -60,7 +69,8 @@ static inline void im2col_cpu_ext(const float *data_im, const int channels, cons
     shape.pad_left = shape.pad_right = pad_w;
     shape.dilation_y = dilation_h;
     shape.dilation_x = dilation_w;
-    gg_compat_check(gg_im2col(data_col, data_im, &shape));
+    const gg_status status = gg_compat_steps("im2col_cpu_ext", stride_h, stride_w, dilation_h, dilation_w);
+    gg_compat_check(status == GG_OK ? gg_im2col(data_col, data_im, &shape) : status);
 }
 
 /* data_im += every float of data_col at the pixel that it came from. As in darknet, data_im is not cleared first. */
@@ -68,7 +78,12 @@ static inline void col2im_cpu(float *data_col, int channels, int height, int wid
                               float *data_im)
 {
     const gg_conv_shape shape = gg_darknet_shape(channels, height, width, ksize, stride, pad);
-    gg_compat_check(gg_col2im(data_im, data_col, &shape, true));
+    const gg_status status = gg_compat_steps("col2im_cpu", stride, stride, 1, 1);
+    gg_compat_check(status == GG_OK ? gg_col2im(data_im, data_col, &shape, true) : status);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -24,4 +24,14 @@ static inline void gg_compat_check(gg_status status)
         GG_COMPAT_FAILED(status);
 }
 
+/* gg_conv_shape takes a step of 0 for 1; the projects divide by it, or mean it. */
+static inline gg_status gg_compat_steps(const char *function, int stride_h, int stride_w, int dilation_h,
+                                        int dilation_w)
+{
+    if (stride_h < 1 || stride_w < 1 || dilation_h < 1 || dilation_w < 1)
+        return gg_fail(GG_ERR_ARGUMENT, "%s: stride %d, %d and dilation %d, %d: each must be 1 or more", function,
+                       stride_h, stride_w, dilation_h, dilation_w);
+    return GG_OK;
+}
+
 #endif

@@ -9,6 +9,10 @@
 #include <gemmgrad/compat/failure.h>
 #include <gemmgrad/gemm.h>
 
+#ifdef __cplusplus
+extern "C" { /* as those projects declare them for C++ */
+#endif
+
 /* C += op(A) op(B), row-major and dense, C being M x N; trans_A, trans_B: not 0 for an operand stored transposed. Both
  * transposed is fine here, which kann's own loops abort on. */
 static inline void kad_sgemm_simple(int trans_A, int trans_B, int M, int N, int K, const float *A, const float *B,
@@ -18,5 +22,9 @@ static inline void kad_sgemm_simple(int trans_A, int trans_B, int M, int N, int 
                             trans_A ? GG_TRANSPOSE : GG_NO_TRANSPOSE, trans_B ? GG_TRANSPOSE : GG_NO_TRANSPOSE, 1.0f,
                             1.0f));
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

@@ -6,9 +6,11 @@
  * vocabulary. Gradients are added to, as there. Pointers must not be NULL unless stated; outputs must not overlap
  * inputs unless stated.
  *
- * Every product of two matrices is gg_gemm's. Nothing is allocated; thread-safe on different outputs; up to
- * gg_threads() threads, but for the layer normalisation's backward pass and the loss, which run on the calling thread.
- * Refused calls: gemmgrad/compat/failure.h. */
+ * Every product of two matrices is gg_gemm's. Nothing is allocated; thread-safe on different outputs. Products,
+ * softmax, GELU and the layer normalisation's forward pass take up to gg_threads() threads. The calling thread alone
+ * masks the scores of attention_forward, passes gradients through the softmax of attention_backward, pads rows of
+ * logits, and runs layernorm_backward and the loss; but crossentropy_softmax_backward shares the rows of a vocabulary
+ * of 131072 and more. Refused calls: gemmgrad/compat/failure.h. */
 #ifndef GEMMGRAD_COMPAT_LLMC_H
 #define GEMMGRAD_COMPAT_LLMC_H
 
@@ -23,6 +25,10 @@
 #include <gemmgrad/layernorm.h>
 #include <gemmgrad/matmul.h>
 #include <gemmgrad/softmax.h>
+
+#ifdef __cplusplus
+extern "C" { /* as those projects declare them for C++ */
+#endif
 
 /* ---- products ---- */
 
@@ -127,14 +133,15 @@ static inline float *gg_llmc_row(float *scores, int64_t sequence, int64_t row, c
     return scores + sequence * b->heads * b->times * b->times + b->att + row * b->times;
 }
 
-/* Scores of the future count for nothing. */
-static inline void gg_llmc_mask(float *scores, const gg_llmc_block *b)
+/* Scores of the future: before the softmax -FLT_MAX, which counts for nothing and is finite for programs built with
+ * -ffast-math; after it 0, also in a row of NaN. */
+static inline void gg_llmc_mask(float *scores, float value, const gg_llmc_block *b)
 {
     for (int64_t n = 0; n < b->batch; n++)
         for (int64_t r = 0; r < b->rows; r++) {
             float *row = gg_llmc_row(scores, n, r, b);
             for (int64_t j = b->first + r + 1; j < b->times; j++)
-                row[j] = -FLT_MAX; /* finite, for programs built with -ffast-math */
+                row[j] = value;
         }
 }
 
@@ -170,13 +177,14 @@ static inline void attention_forward(float *out, float *preatt, float *att, cons
             const gg_llmc_block b = gg_llmc_rows(B, T, C, NH, h, t);
             status = gg_llmc_scores(preatt, inp + b.query, in, inp + b.key, in, b.scale, 0.0f, &b);
             if (status == GG_OK)
-                gg_llmc_mask(preatt, &b);
+                gg_llmc_mask(preatt, -FLT_MAX, &b);
         }
     if (status == GG_OK)
         status = gg_softmax_forward(att, preatt, (int64_t)B * NH * T, T);
     for (int64_t h = 0; status == GG_OK && h < NH; h++)
         for (int64_t t = 0; status == GG_OK && t < T; t += gg_llmc_block_rows) {
             const gg_llmc_block b = gg_llmc_rows(B, T, C, NH, h, t);
+            gg_llmc_mask(att, 0.0f, &b);
             status = gg_llmc_mix(out + b.out, C, att, inp + b.value, in, 1.0f, 0.0f, &b);
         }
     gg_compat_check(status);
@@ -310,5 +318,9 @@ static inline void crossentropy_softmax_backward(float *dlogits, const float *dl
     }
     gg_compat_check(status);
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif

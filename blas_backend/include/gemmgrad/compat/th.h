@@ -12,6 +12,10 @@
 #include <gemmgrad/compat/failure.h>
 #include <gemmgrad/gemm.h>
 
+#ifdef __cplusplus
+extern "C" { /* as those projects declare them for C++ */
+#endif
+
 /* C = alpha op(A) op(B) + beta C, all in column-major order: a leading dimension is the distance between the starts of
  * two columns. op(A) is m x k, op(B) k x n, C m x n; 't' or 'T' marks an operand stored transposed, every other letter
  * one that is not. As in TH, a leading dimension does not matter where there is only one column. beta = 0 overwrites
@@ -31,5 +35,9 @@ static inline void THFloatBlas_gemm(char transa, char transb, int64_t m, int64_t
     gg_compat_check(gg_gemm(c, ldc, b, ldb, a, lda, n, m, k, tb ? GG_TRANSPOSE : GG_NO_TRANSPOSE,
                             ta ? GG_TRANSPOSE : GG_NO_TRANSPOSE, alpha, beta));
 }
+
+#ifdef __cplusplus
+}
+#endif
 
 #endif
