@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every public header compiles alone, without a warning.
 
-headers.py STANDARD [--include FOLDER]... -- COMPILER...     STANDARD is c11 or c++17; TAP, one test a header.
+headers.py STANDARD [--include FOLDER]... -- COMPILER...     STANDARD is c99, c11 or c++17; TAP, one test a header.
 A first test plants a header that leans on another, and one with a warning, and wants both refused.
 """
 import os
@@ -9,7 +9,7 @@ import subprocess
 import sys
 import tempfile
 
-LANGUAGE = {"c11": "c", "c++17": "c++"}
+LANGUAGE = {"c99": "c", "c11": "c", "c++17": "c++"}
 REFUSED = {"leaning.h": "size_t gg_leaning(void);\n",
            "careless.h": "static inline int gg_careless(int x) { return 0; }\n"}
 
@@ -17,8 +17,8 @@ REFUSED = {"leaning.h": "size_t gg_leaning(void);\n",
 def compile_alone(compiler, standard, folders, header):
     """Nothing, or what the compiler had to say."""
     text = f"#include <{header}>\n#include <{header}>\nint main(void) {{ return 0; }}\n"
-    command = compiler + ["-x", LANGUAGE[standard], f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-pedantic",
-                          "-fsyntax-only"] + ["-I" + folder for folder in folders] + ["-"]
+    command = compiler + ["-x", LANGUAGE[standard], f"-std={standard}", "-Wall", "-Wextra", "-Werror",
+                          "-pedantic-errors", "-fsyntax-only"] + ["-I" + folder for folder in folders] + ["-"]
     run = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     return run.stderr.strip() or "refused" if run.returncode else ""
 
