@@ -105,3 +105,12 @@ gg_status bench_check_products(bench_work *work, int variant)
     }
     return status;
 }
+
+gg_status bench_check(bench_work *work, int variant)
+{
+    const bench_kind *kind = work->line->kind;
+    const int kept = work->buffer_count;
+    const gg_status status = kind->check != NULL ? kind->check(work, variant) : bench_check_products(work, variant);
+    bench_release(work, kept);
+    return status;
+}
