@@ -10,7 +10,7 @@
 enum { MOST_PARTS = 4 };
 
 /* Errors of all layers add up: where nothing flips, elements lie within this share of the largest of their parameter.
- * They were found within 1e-5 of it. */
+ * They were found within 6e-6 of it. */
 static const double CLOSE = 1e-4;
 
 /* The most that flips explain, as a share of the gradient's norm. One of a dense layer of n hidden units is the worst:

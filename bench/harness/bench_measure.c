@@ -21,6 +21,9 @@ static const double SHORTEST_SAMPLE = 50e-6;
  * taken from its CPU, before it counts. Threads that wake together may share a CPU for a tenth of a second. */
 static const double WARM_UP = 1e-3;
 
+/* A repetition that takes this long is all of that at once. */
+static const double LONG_REPETITION = 20 * WARM_UP;
+
 /* But on a busy machine that never happens: seconds that a run spends waiting for it altogether. */
 static double patience = 5.0;
 
@@ -269,7 +272,7 @@ static long preemptions(void)
     return 0;
 }
 
-/* Run the variant until it is warm; seconds of its fastest repetition. */
+/* Run the variant until it is warm; seconds of its fastest repetition. A long one is warm after the first. */
 static double warm_up(bench_work *work, int variant)
 {
     const double start = gg_seconds_now();
@@ -279,6 +282,8 @@ static double warm_up(bench_work *work, int variant)
     for (int runs = 0; (runs < 2 || now - calm < WARM_UP) && !gg_interrupted(); runs++) {
         const double seconds = time_repetitions(work, variant, iterations);
         fastest = fmin(fastest, seconds / (double)iterations);
+        if (fastest >= LONG_REPETITION)
+            break;
         /* Past the clock's own step, for short ones. */
         iterations = seconds < 0.1 * WARM_UP ? 2 * iterations : iterations;
         now = gg_seconds_now();
@@ -296,18 +301,33 @@ static int64_t iterations_for(double seconds, const bench_settings *settings)
     return (int64_t)fmax(1.0, ceil(wanted / fmax(seconds, 1e-9)));
 }
 
-static void warm_up_all(bench_result *result, bench_work *work, const bench_settings *settings)
+/* Seconds that a round takes. What the check has just run and was long is warm already. */
+static double warm_up_all(bench_result *result, bench_work *work, const bench_settings *settings)
 {
-    double fastest = INFINITY;
+    double fastest = INFINITY, sum = 0.0;
     for (int i = 0; i < result->series_count; i++) {
-        if (result->series[i].variant == BENCH_PEER)
+        bench_series *series = &result->series[i];
+        if (series->variant == BENCH_PEER)
             continue;
-        enter(&result->series[i]);
-        fastest = fmin(fastest, warm_up(work, result->series[i].variant));
-        leave(&result->series[i]);
+        enter(series);
+        const bool warm = result->visits == 0 && series->first_call >= LONG_REPETITION;
+        series->warm = warm ? series->first_call : warm_up(work, series->variant);
+        leave(series);
+        fastest = fmin(fastest, series->warm);
+        sum += series->warm;
     }
     if (result->iterations == 0)
         result->iterations = iterations_for(fastest, settings);
+    return sum * (double)result->iterations;
+}
+
+/* Of so many rounds, those that the seconds for a case allow. */
+static int affordable(int rounds, double seconds_of_one, const bench_settings *settings)
+{
+    const double allowed = floor(settings->case_seconds / seconds_of_one);
+    if (!(allowed < (double)rounds) || rounds <= settings->fewest)
+        return rounds;
+    return allowed > (double)settings->fewest ? (int)allowed : settings->fewest;
 }
 
 static gg_status take_rounds(bench_result *result, bench_work *work, int rounds, bench_random *random)
@@ -320,7 +340,7 @@ static gg_status take_rounds(bench_result *result, bench_work *work, int rounds,
         for (int i = 0; i < result->series_count; i++) {
             bench_series *series = &result->series[order[i]];
             enter(series);
-            if (burst > 1 && series->variant != BENCH_PEER)
+            if (burst > 1 && series->variant != BENCH_PEER && series->warm < LONG_REPETITION)
                 (void)warm_up(work, series->variant);
             for (int j = 0; j < samples && !gg_interrupted(); j++)
                 take_sample(work, series, result->iterations);
@@ -334,13 +354,10 @@ static gg_status take_rounds(bench_result *result, bench_work *work, int rounds,
 
 static gg_status check(bench_result *result, bench_work *work)
 {
-    gg_status (*own_check)(bench_work *, int) = work->line->kind->check;
     gg_status status = GG_OK;
-    for (int i = 0; i < result->series_count && status == GG_OK; i++) {
-        const int variant = result->series[i].variant;
-        if (variant >= 0)
-            status = own_check != NULL ? own_check(work, variant) : bench_check_products(work, variant);
-    }
+    for (int i = 0; i < result->series_count && status == GG_OK; i++)
+        if (result->series[i].variant >= 0)
+            status = bench_check(work, result->series[i].variant);
     return status;
 }
 
@@ -400,8 +417,8 @@ void bench_visit(bench_result *result, const bench_settings *settings, bench_ran
         status = check_and_call(result, &work);
     if (status == GG_OK && !gg_interrupted()) {
         open_peers(result);
-        warm_up_all(result, &work, settings);
-        status = take_rounds(result, &work, after - before, random);
+        const double round = warm_up_all(result, &work, settings);
+        status = take_rounds(result, &work, affordable(after - before, round, settings), random);
     }
     if (status != GG_OK)
         note_failure(result, status);

@@ -105,6 +105,23 @@ class Results(ProgramTest):
             self.assertTrue(any(kind in name for name in names), kind)
         self.assertEqual([entry for entry in report["benchmarks"] if "error_message" in entry], [])
 
+    def test_long_cases_give_fewer_samples_in_a_hurry(self):
+        short, long = "kernels/sum_rows/32x256", "kernels/svd/1024x1024"
+        for arguments, counts in ((("--quick",), {short: 7, long: 3}),
+                                  (("--quick", "--repetitions", "4", "--min-time", "0.001"), {short: 4, long: 4})):
+            done = self.succeeds("bench", "--no-raw", "--filter", f"^({short}|{long})$", *arguments, "--json", "r.json")
+            samples = [entry for entry in self.read_json("r.json")["benchmarks"] if entry["run_type"] == "iteration"]
+            for name, count in counts.items():
+                own = [entry for entry in samples if entry["run_name"] == name]
+                self.assertEqual([entry["repetition_index"] for entry in own], list(range(count)))
+                self.assertEqual({entry["repetitions"] for entry in own}, {count})
+            self.assertIn("median of 3 to 7 samples" if len(arguments) == 1 else "median of 4 samples", done.stdout)
+
+    def test_quick_covers_every_kind(self):
+        kinds = [{tuple(name.split("/")[:2]) for name in self.succeeds("bench", "--list", *arguments).stdout.split()}
+                 for arguments in ((), ("--quick",))]
+        self.assertEqual(*kinds)
+
     def test_counters_and_no_allocation_once_warm(self):
         report = self.report("--filter", f"^({PRODUCT}|layers/affine/in_out/32x256x256|training/perceptron/sigmoid.*)$")
         medians = {entry["run_name"]: entry for entry in report["benchmarks"]
