@@ -406,7 +406,7 @@ enum { QUICK_SAMPLES = 7, QUICK_FEWEST = 3 };
 static bench_settings settings_for(const choices *chosen)
 {
     const int64_t repetitions = chosen->repetitions > 0 ? chosen->repetitions : chosen->quick ? QUICK_SAMPLES : 21;
-    const bool hurried = chosen->quick && chosen->repetitions == 0;
+    const bool hurried = chosen->quick && chosen->repetitions == 0 && !(chosen->min_time > 0.0);
     const double min_time = chosen->min_time > 0.0 ? chosen->min_time : chosen->quick ? 0.005 : 0.03;
     bench_settings settings = {
         .threads = {gg_threads()},

@@ -21,8 +21,9 @@ static const double SHORTEST_SAMPLE = 50e-6;
  * taken from its CPU, before it counts. Threads that wake together may share a CPU for a tenth of a second. */
 static const double WARM_UP = 1e-3;
 
-/* A repetition that takes this long is all of that at once. */
-static const double LONG_REPETITION = 20 * WARM_UP;
+/* A repetition that takes this long is all of that at once. A short one does too where the system takes the CPU away;
+ * hardly twice, and never for so long as the second. */
+static const double LONG_REPETITION = 20e-3, LONG_IN_ANY_CASE = 0.2;
 
 /* But on a busy machine that never happens: seconds that a run spends waiting for it altogether. */
 static double patience = 5.0;
@@ -272,8 +273,9 @@ static long preemptions(void)
     return 0;
 }
 
-/* Run the variant until it is warm; seconds of its fastest repetition. A long one is warm after the first. */
-static double warm_up(bench_work *work, int variant)
+/* Run the variant until it is warm; seconds of its fastest repetition. `before` is what one took already, NaN where
+ * none was timed. */
+static double warm_up(bench_work *work, int variant, double before)
 {
     const double start = gg_seconds_now();
     double calm = start, fastest = INFINITY, now = start;
@@ -282,7 +284,7 @@ static double warm_up(bench_work *work, int variant)
     for (int runs = 0; (runs < 2 || now - calm < WARM_UP) && !gg_interrupted(); runs++) {
         const double seconds = time_repetitions(work, variant, iterations);
         fastest = fmin(fastest, seconds / (double)iterations);
-        if (fastest >= LONG_REPETITION)
+        if (fastest >= (before >= LONG_REPETITION ? LONG_REPETITION : LONG_IN_ANY_CASE))
             break;
         /* Past the clock's own step, for short ones. */
         iterations = seconds < 0.1 * WARM_UP ? 2 * iterations : iterations;
@@ -301,19 +303,18 @@ static int64_t iterations_for(double seconds, const bench_settings *settings)
     return (int64_t)fmax(1.0, ceil(wanted / fmax(seconds, 1e-9)));
 }
 
-/* Seconds that a round takes. What the check has just run and was long is warm already. */
+/* Seconds that a round takes. The raw calls do the same work: what it took us tells of them as well. */
 static double warm_up_all(bench_result *result, bench_work *work, const bench_settings *settings)
 {
-    double fastest = INFINITY, sum = 0.0;
+    double fastest = NAN, sum = 0.0;
     for (int i = 0; i < result->series_count; i++) {
         bench_series *series = &result->series[i];
         if (series->variant == BENCH_PEER)
             continue;
         enter(series);
-        const bool warm = result->visits == 0 && series->first_call >= LONG_REPETITION;
-        series->warm = warm ? series->first_call : warm_up(work, series->variant);
+        series->warm = warm_up(work, series->variant, series->variant >= 0 ? series->first_call : fastest);
         leave(series);
-        fastest = fmin(fastest, series->warm);
+        fastest = fmin(fastest, series->warm); /* of NaN and a number the number */
         sum += series->warm;
     }
     if (result->iterations == 0)
@@ -341,7 +342,7 @@ static gg_status take_rounds(bench_result *result, bench_work *work, int rounds,
             bench_series *series = &result->series[order[i]];
             enter(series);
             if (burst > 1 && series->variant != BENCH_PEER && series->warm < LONG_REPETITION)
-                (void)warm_up(work, series->variant);
+                (void)warm_up(work, series->variant, series->warm);
             for (int j = 0; j < samples && !gg_interrupted(); j++)
                 take_sample(work, series, result->iterations);
             leave(series);
