@@ -31,7 +31,7 @@ static const char USAGE[] =
     "                     [OMP_NUM_THREADS, else all CPUs]\n"
     "  --json FILE        all samples and results in google-benchmark's schema; - is standard output,\n"
     "                     and the table then goes to stderr\n"
-    "  --min-time S       seconds that the samples of a row take together, at least [0.03; quick 0.005]\n"
+    "  --min-time S       seconds that the samples of a row take together, at least [0.03; quick 0.003]\n"
     "  --repetitions N    samples of a row [21; quick 7, of long cases no fewer than 3]\n"
     "  --cold             everything once more from cold caches: data flushed before each sample, which is\n"
     "                     then one repetition\n"
@@ -407,7 +407,7 @@ static bench_settings settings_for(const choices *chosen)
 {
     const int64_t repetitions = chosen->repetitions > 0 ? chosen->repetitions : chosen->quick ? QUICK_SAMPLES : 21;
     const bool hurried = chosen->quick && chosen->repetitions == 0 && !(chosen->min_time > 0.0);
-    const double min_time = chosen->min_time > 0.0 ? chosen->min_time : chosen->quick ? 0.005 : 0.03;
+    const double min_time = chosen->min_time > 0.0 ? chosen->min_time : chosen->quick ? 0.003 : 0.03;
     bench_settings settings = {
         .threads = {gg_threads()},
         .thread_counts = 1,
