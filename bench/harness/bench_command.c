@@ -415,6 +415,7 @@ static bench_settings settings_for(const choices *chosen)
         .visits = chosen->quick || repetitions < 3 ? 1 : 3,
         .case_seconds = hurried ? QUICK_SECONDS : (double)INFINITY,
         .fewest = QUICK_FEWEST,
+        .patience = chosen->quick ? 2.0 : 5.0,
         .min_time = min_time,
         .raw = !chosen->no_raw && bench_raw_found(),
         .cold = chosen->cold,

@@ -25,8 +25,8 @@ static const double WARM_UP = 1e-3;
  * hardly twice, and never for so long as the second. */
 static const double LONG_REPETITION = 20e-3, LONG_IN_ANY_CASE = 0.2;
 
-/* But on a busy machine that never happens: seconds that a run spends waiting for it altogether. */
-static double patience = 5.0;
+/* But on a busy machine that never happens: seconds that the run spent waiting for it so far. */
+static double waited;
 
 /* How long idle threads spin before they sleep: OpenBLAS's own up to 2^26 cycles, libgomp's a few milliseconds. */
 static const double THREADS_REST = 0.03;
@@ -275,7 +275,7 @@ static long preemptions(void)
 
 /* Run the variant until it is warm; seconds of its fastest repetition. `before` is what one took already, NaN where
  * none was timed. */
-static double warm_up(bench_work *work, int variant, double before)
+static double warm_up(bench_work *work, int variant, double before, const bench_settings *settings)
 {
     const double start = gg_seconds_now();
     double calm = start, fastest = INFINITY, now = start;
@@ -289,11 +289,11 @@ static double warm_up(bench_work *work, int variant, double before)
         /* Past the clock's own step, for short ones. */
         iterations = seconds < 0.1 * WARM_UP ? 2 * iterations : iterations;
         now = gg_seconds_now();
-        if (preemptions() != seen && now - start < patience)
+        if (preemptions() != seen && waited + now - start < settings->patience)
             calm = now;
         seen = preemptions();
     }
-    patience -= calm - start;
+    waited += calm - start;
     return fastest;
 }
 
@@ -312,7 +312,7 @@ static double warm_up_all(bench_result *result, bench_work *work, const bench_se
         if (series->variant == BENCH_PEER)
             continue;
         enter(series);
-        series->warm = warm_up(work, series->variant, series->variant >= 0 ? series->first_call : fastest);
+        series->warm = warm_up(work, series->variant, series->variant >= 0 ? series->first_call : fastest, settings);
         leave(series);
         fastest = fmin(fastest, series->warm); /* of NaN and a number the number */
         sum += series->warm;
@@ -322,7 +322,7 @@ static double warm_up_all(bench_result *result, bench_work *work, const bench_se
     return sum * (double)result->iterations;
 }
 
-/* Of so many rounds, those that the seconds for a case allow. */
+/* Of so many rounds, those that should fit into the seconds for a case. */
 static int affordable(int rounds, double seconds_of_one, const bench_settings *settings)
 {
     const double allowed = floor(settings->case_seconds / seconds_of_one);
@@ -331,18 +331,23 @@ static int affordable(int rounds, double seconds_of_one, const bench_settings *s
     return allowed > (double)settings->fewest ? (int)allowed : settings->fewest;
 }
 
-static gg_status take_rounds(bench_result *result, bench_work *work, int rounds, bench_random *random)
+/* So many rounds, or fewer where the seconds for a case are over; `seconds_of_one` is what a round should take. */
+static gg_status take_rounds(bench_result *result, bench_work *work, const bench_settings *settings, int rounds,
+                             double seconds_of_one, bench_random *random)
 {
-    const int burst = bench_raw_own_threads() ? ROUNDS_BETWEEN_RESTS : 1;
+    const int burst = bench_raw_own_threads() ? affordable(ROUNDS_BETWEEN_RESTS, seconds_of_one, settings) : 1;
+    const double end = gg_seconds_now() + settings->case_seconds;
     int order[BENCH_MOST_SERIES];
     for (int done = 0; done < rounds && !gg_interrupted(); done += burst) {
+        if (done >= settings->fewest && gg_seconds_now() >= end)
+            break;
         const int samples = rounds - done < burst ? rounds - done : burst;
         bench_random_order(random, order, result->series_count);
         for (int i = 0; i < result->series_count; i++) {
             bench_series *series = &result->series[order[i]];
             enter(series);
             if (burst > 1 && series->variant != BENCH_PEER && series->warm < LONG_REPETITION)
-                (void)warm_up(work, series->variant, series->warm);
+                (void)warm_up(work, series->variant, series->warm, settings);
             for (int j = 0; j < samples && !gg_interrupted(); j++)
                 take_sample(work, series, result->iterations);
             leave(series);
@@ -419,7 +424,7 @@ void bench_visit(bench_result *result, const bench_settings *settings, bench_ran
     if (status == GG_OK && !gg_interrupted()) {
         open_peers(result);
         const double round = warm_up_all(result, &work, settings);
-        status = take_rounds(result, &work, affordable(after - before, round, settings), random);
+        status = take_rounds(result, &work, settings, after - before, round, random);
     }
     if (status != GG_OK)
         note_failure(result, status);

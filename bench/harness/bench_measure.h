@@ -23,6 +23,7 @@ typedef struct bench_settings {
     int visits;                                           /* of a case */
     double case_seconds; /* a visit ends after these, once it has `fewest` samples of each; INFINITY: with the last */
     int fewest;
+    double patience; /* seconds that the whole run may wait for threads that keep their CPUs */
     double min_time; /* seconds that these samples take together, at least */
     bool raw;        /* time the raw calls as well */
     bool cold;       /* and everything once more with its data out of the caches */

@@ -107,19 +107,21 @@ class Results(ProgramTest):
 
     def test_long_cases_give_fewer_samples_in_a_hurry(self):
         short, long = "kernels/sum_rows/32x256", "kernels/svd/1024x1024"
-        for arguments, counts in (((), {short: 7, long: 3}),
-                                  (("--repetitions", "4", "--min-time", "0.7"), {short: 4}),
-                                  (("--min-time", "0.7"), {short: 7})):
+        for arguments, allowed in (((), {short: range(4, 8), long: [3]}),  # 7, but for a machine that is very busy
+                                   (("--repetitions", "4", "--min-time", "0.7"), {short: [4]}),
+                                   (("--min-time", "0.7"), {short: [7]})):
             done = self.succeeds("bench", "--quick", "--threads", "1", "--no-raw", "--filter",
-                                 f"^({'|'.join(counts)})$", *arguments, "--json", "r.json")
+                                 f"^({'|'.join(allowed)})$", *arguments, "--json", "r.json")
             samples = [entry for entry in self.read_json("r.json")["benchmarks"] if entry["run_type"] == "iteration"]
-            for name, count in counts.items():
+            counts = []
+            for name in allowed:
                 own = [entry for entry in samples if entry["run_name"] == name]
-                self.assertEqual([entry["repetition_index"] for entry in own], list(range(count)))
-                self.assertEqual({entry["repetitions"] for entry in own}, {count})
-            fewest, most = min(counts.values()), max(counts.values())
-            self.assertIn(f"median of {fewest} to {most} samples" if fewest < most else f"median of {most} samples",
-                          done.stdout)
+                counts.append(len(own))
+                self.assertIn(len(own), allowed[name])
+                self.assertEqual([entry["repetition_index"] for entry in own], list(range(len(own))))
+                self.assertEqual({entry["repetitions"] for entry in own}, {len(own)})
+            words = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else counts[0]
+            self.assertIn(f"median of {words} samples", done.stdout)
 
     def test_quick_covers_every_kind(self):
         kinds = [{tuple(name.split("/")[:2]) for name in self.succeeds("bench", "--list", *arguments).stdout.split()}
