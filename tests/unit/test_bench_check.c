@@ -1,5 +1,4 @@
-/* test_bench_check.c - the data of a case, and the check of a training step: which gradients it refuses and which not.
- */
+/* test_bench_check.c - the data of a case; what the checks of a training step and of a factorisation refuse. */
 #include "bench_check_step.h"
 
 #include <math.h>
@@ -8,6 +7,7 @@
 #include <check.h>
 
 #include "bench_check.h"
+#include "bench_lapack.h"
 #include "reference_layers.h"
 #include "support.h"
 
@@ -218,8 +218,22 @@ START_TEST(data_hang_on_the_case_alone)
 }
 END_TEST
 
+/* A factor that lacks one element: only one row of the product tells. */
+START_TEST(one_element_that_is_not_written_is_found)
+{
+    bench_work work = {.line = &cases[0]};
+    float whole[] = {1.0f, 0.0f, 0.0f, 1.0f}, missing[] = {NAN, 0.0f, 0.0f, 1.0f};
+    work.x = whole;
+    ck_assert_int_eq(bench_lapack_check_factors(&work, whole, NULL, whole, false, 2, 2, 2), GG_OK);
+    ck_assert_int_eq(bench_lapack_check_factors(&work, missing, NULL, whole, false, 2, 2, 2), GG_ERR_NUMERIC);
+    ck_assert_ptr_nonnull(strstr(gg_error_message(), "nan"));
+    bench_release(&work, 0);
+}
+END_TEST
+
 static void add_tests(TCase *tests)
 {
+    tcase_add_test(tests, one_element_that_is_not_written_is_found);
     tcase_add_checked_fixture(tests, setup, NULL);
     tcase_add_test(tests, what_is_right_passes_at_its_first_part);
     tcase_add_test(tests, a_flip_in_some_parts_passes);
