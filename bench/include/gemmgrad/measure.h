@@ -86,6 +86,13 @@ static inline double gg_measure_now(void)
 #endif
 }
 
+/* From start to now; a clock of the day may have been set back meanwhile. */
+static inline double gg_measure_since(double start)
+{
+    const double seconds = gg_measure_now() - start;
+    return seconds > 0.0 ? seconds : 0.0;
+}
+
 /* Seconds of a repetition, the mean of `count`, at most 25, each timed alone: what comes before may take far longer.
  * Below 0 when one failed. */
 static inline double gg_measure_apart(const gg_measured *c, long count)
@@ -97,7 +104,7 @@ static inline double gg_measure_apart(const gg_measured *c, long count)
         const double start = gg_measure_now();
         if (c->run(c->context) != 0)
             return -1.0;
-        seconds += gg_measure_now() - start;
+        seconds += gg_measure_since(start);
     }
     return seconds / (double)count;
 }
@@ -111,7 +118,7 @@ static inline double gg_measure_seconds(const gg_measured *c, long count)
     for (long i = 0; i < count; i++)
         if (c->run(c->context) != 0)
             return -1.0;
-    return (gg_measure_now() - start) / (double)count;
+    return gg_measure_since(start) / (double)count;
 }
 
 /* Two milliseconds, and at least so many turns: threads that slept are awake, caches are filled. The fastest; turns of
@@ -121,8 +128,8 @@ static inline double gg_measure_warm_up(const gg_measured *c, int fewest)
     double fastest = 1e300;
     long count = 1;
     int growing = 1;
-    const double end = gg_measure_now() + 2e-3;
-    for (int i = 0; i < fewest || growing || gg_measure_now() < end; i++) {
+    const double start = gg_measure_now();
+    for (int i = 0; i < fewest || growing || gg_measure_since(start) < 2e-3; i++) {
         const double seconds = gg_measure_seconds(c, count);
         if (seconds < 0.0)
             return seconds;
