@@ -46,6 +46,8 @@ typedef struct bench_work {
     bench_sgemm raw[BENCH_MOST_PRODUCTS];
     int raw_count;
     int64_t step;
+    uint64_t stream; /* the case's random numbers begin here; so many buffers have taken theirs */
+    int streams;
 
     /* Arrays by their usual names; each kind uses what it needs. */
     float *x, *w, *bias, *y, *dy, *dx, *dw, *db, *packed, *state1, *state2, *workspace;
@@ -104,6 +106,9 @@ float *bench_take_data(bench_work *work, int64_t floats);
 
 /* `count` doubles, zero; for checks. */
 double *bench_take_zeros(bench_work *work, int64_t count);
+
+/* Free all buffers but the first `kept`: a check's, once it is over. */
+void bench_release(bench_work *work, int kept);
 
 /* `count` labels in [0, classes). */
 int32_t *bench_take_labels(bench_work *work, int64_t count, int64_t classes);

@@ -74,7 +74,7 @@ static gg_status check_borders(const bench_sgemm *p, int number)
 static gg_status check_product(const bench_sgemm *p, bench_random *random)
 {
     gg_status status = check_borders(p, 0);
-    if (status == GG_OK)
+    if (status == GG_OK && p->count > 1)
         status = check_borders(p, p->count - 1);
     for (int i = 0; i < PLACES && status == GG_OK; i++)
         status = check_element(p, bench_random_below(random, p->count), bench_random_below(random, p->m),
@@ -103,5 +103,14 @@ gg_status bench_check_products(bench_work *work, int variant)
         if (status == GG_OK)
             status = check_product(&work->raw[i], &random);
     }
+    return status;
+}
+
+gg_status bench_check(bench_work *work, int variant)
+{
+    const bench_kind *kind = work->line->kind;
+    const int kept = work->buffer_count;
+    const gg_status status = kind->check != NULL ? kind->check(work, variant) : bench_check_products(work, variant);
+    bench_release(work, kept);
     return status;
 }

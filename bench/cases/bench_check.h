@@ -5,6 +5,9 @@
 
 #include "bench_case.h"
 
+/* The check of the work's kind for a variant; frees what it took. */
+gg_status bench_check(bench_work *work, int variant);
+
 /* Every |found[i] - expected[i]| <= bound * FLT_EPSILON * scale[i]; scale NULL: |expected[i]|. `first` is the number of
  * found[0] in the array called `what`. */
 gg_status bench_check_array(const char *what, int64_t first, const float *found, const double *expected,

@@ -30,6 +30,12 @@ static double attention_flops(const bench_case *line)
            + (line->option == BENCH_PROJECTED ? 24.0 * rows * width * width : 0.0);
 }
 
+/* For --quick: all pairs of 4096 steps in the raw calls take seconds. */
+static bool too_long(const bench_case *line)
+{
+    return line->size[1] > 1024;
+}
+
 static gg_attention_shape shape_of(const sizes *s)
 {
     const gg_attention_strides fused = {s->length * 3 * s->width, 3 * s->width};
@@ -162,8 +168,8 @@ static gg_status run_attention(bench_work *work)
 
 /* ---- checks ---- */
 
-/* One head of one sample, of which the reference looks at the first steps only where the whole is too long for it: then
- * o and dq of these alone, which no later key can change. */
+/* One head of one sample: all of it, or its first steps where the whole is too long for the reference; then o and dq of
+ * these alone, which no later key can change. */
 enum { MOST_STEPS = 1024, FIRST_STEPS = 256 };
 
 static gg_status compare(const char *what, const float *found, const double *expected, const double *magnitude,
@@ -176,9 +182,9 @@ static gg_status compare(const char *what, const float *found, const double *exp
     return status;
 }
 
-static gg_status check_head(bench_work *work, const sizes *s, int64_t sample, int64_t head)
+static gg_status check_head(bench_work *work, const sizes *s, int64_t sample, int64_t head, int64_t most_steps)
 {
-    const int64_t steps = s->length > MOST_STEPS ? FIRST_STEPS : s->length, n = s->width;
+    const int64_t steps = s->length > most_steps ? FIRST_STEPS : s->length, n = s->width;
     const arrays a = arrays_of(work);
     gg_attention_shape shape = shape_of(s);
     shape.samples = shape.heads = shape.kv_heads = 1;
@@ -267,9 +273,9 @@ static gg_status check_attention(bench_work *work, int variant)
     (void)variant; /* there is one */
     gg_status status = run_attention(work);
     if (status == GG_OK)
-        status = check_head(work, &s, 0, 0);
+        status = check_head(work, &s, 0, 0, FIRST_STEPS);
     if (status == GG_OK)
-        status = check_head(work, &s, s.batch - 1, s.heads - 1);
+        status = check_head(work, &s, s.batch - 1, s.heads - 1, MOST_STEPS);
     return status != GG_OK || work->line->option == BENCH_CORE ? status : check_projections(work, &s);
 }
 
@@ -278,6 +284,7 @@ const bench_kind bench_attention = {
     .options = options,
     .variants = {{"", run_attention}},
     .has_raw = true,
+    .too_long = too_long,
     .flops = attention_flops,
     .open = open_attention,
     .check = check_attention,

@@ -1,13 +1,8 @@
 /* bench_kinds_convnet.c - training steps of convolutional networks. Beside each stand the cblas_sgemm calls of its
- * products: an image's worth at a time for a convolution, its matrix of columns given.
- *
- * A step of the second network is too long for plain loops in double. So a few images are held to them, and the whole
- * batch to the mean of such parts. */
-#include <float.h>
-#include <math.h>
-
+ * products: an image's worth at a time for a convolution, its matrix of columns given. */
 #include "bench_case.h"
 #include "bench_check.h"
+#include "bench_check_step.h"
 #include "convnet.h"
 #include "reference_images.h"
 
@@ -26,7 +21,7 @@ enum { MOST_STAGES = 12, CLASSES = 10, KERNEL = 3 };
 typedef struct description {
     int64_t channels, height, width;
     gg_optimizer_kind optimizer;
-    int64_t part; /* images that are held to the reference */
+    int64_t part; /* images that are held to the reference at a time */
     stage stages[MOST_STAGES];
 } description;
 
@@ -127,14 +122,12 @@ static double convnet_flops(const bench_case *line)
 
 /* ---- the work ---- */
 
-/* Images [first, first + count) of the batch become the model's. */
-static gg_status take_part(bench_work *work, int64_t first, int64_t count)
+static bench_reference find_reference;
+
+static bench_step step_of(const bench_case *line)
 {
-    const place p = start(work->line);
-    gg_status status = gg_model_set_extent(work->model, GG_BATCH, count);
-    if (status == GG_OK)
-        status = gg_model_bind(work->model, work->input, work->x + first * size_in(&p));
-    return status != GG_OK ? status : gg_model_bind_labels(work->model, work->targets, work->labels + first);
+    const place p = start(line);
+    return (bench_step){.sample = size_in(&p), .part = described(line)->part, .reference = find_reference};
 }
 
 static gg_status build_model(bench_work *work)
@@ -142,6 +135,7 @@ static gg_status build_model(bench_work *work)
     const bench_case *line = work->line;
     const description *d = described(line);
     const gg_optimizer_options optimizer = {.kind = d->optimizer};
+    const bench_step step = step_of(line);
     gg_convnet c;
     gg_status status = gg_convnet_begin(&c, d->channels, d->height, d->width, 1);
     if (status != GG_OK)
@@ -161,7 +155,7 @@ static gg_status build_model(bench_work *work)
     status = gg_model_plan(work->model, work->loss, line->size[0]);
     if (status == GG_OK)
         status = gg_optimizer_new(&work->optimizer, work->model, &optimizer);
-    return status != GG_OK ? status : take_part(work, 0, line->size[0]);
+    return status != GG_OK ? status : bench_step_take(work, &step, 0, line->size[0]);
 }
 
 static void add_raw_affine(bench_work *work, const place *p, const float *x, float *y)
@@ -213,18 +207,14 @@ static gg_status open_convnet(bench_work *work)
     return work->status != GG_OK ? work->status : build_model(work);
 }
 
-static gg_status find_gradients(bench_work *work)
-{
-    const gg_status status = gg_model_forward(work->model, work->loss, GG_TRAIN);
-    return status != GG_OK ? status : gg_model_backward(work->model);
-}
-
 /* As in bench_kinds_network.c. */
 static const float RATE = 1e-5f;
 
 static gg_status run_convnet(bench_work *work)
 {
-    const gg_status status = find_gradients(work);
+    gg_status status = gg_model_forward(work->model, work->loss, GG_TRAIN);
+    if (status == GG_OK)
+        status = gg_model_backward(work->model);
     return status != GG_OK ? status : gg_optimizer_step(work->optimizer, RATE);
 }
 
@@ -236,20 +226,21 @@ typedef struct reference_network {
     int count;
 } reference_network;
 
-/* Parameter i of the model as double. */
-static double *parameter(bench_work *work, int i)
+/* The next parameter of the model as double, its gradient among all of them. */
+static double *parameter(bench_work *work, int *number, double *gradients, double **gradient)
 {
     gg_parameter p;
-    if (gg_model_parameter(work->model, i, &p) != GG_OK)
+    if (gg_model_parameter(work->model, (*number)++, &p) != GG_OK)
         return NULL;
+    *gradient = gradients + p.offset;
     return bench_check_doubles(work, gg_model_parameters(work->model) + p.offset, p.size);
 }
 
 static const gg_pool_window halving = {.kernel_height = 2, .kernel_width = 2};
 
-static void describe_pass(bench_work *work, reference_network *net, const place *p, int64_t batch, int *parameters)
+static void describe_pass(bench_work *work, reference_network *net, const place *p, int64_t batch, int *parameters,
+                          double *gradients)
 {
-    const int64_t weights = p->at->out * depth(p);
     reference_pass *pass = &net->passes[net->count];
     pass->activation = p->at->kind != STAGE_POOL && !is_last(p) ? GG_RELU : GG_IDENTITY;
     pass->rows = batch;
@@ -276,22 +267,21 @@ static void describe_pass(bench_work *work, reference_network *net, const place 
                                                           : &reference_affine;
     if (p->at->kind == STAGE_POOL)
         return;
-    pass->w = parameter(work, (*parameters)++);
-    pass->b = parameter(work, (*parameters)++);
-    pass->dw = bench_take_zeros(work, weights);
-    pass->db = bench_take_zeros(work, p->at->out);
+    pass->w = parameter(work, parameters, gradients, &pass->dw);
+    pass->b = parameter(work, parameters, gradients, &pass->db);
 }
 
-static gg_status take_reference(bench_work *work, reference_network *net, int64_t batch)
+static gg_status take_reference(bench_work *work, reference_network *net, int64_t first, int64_t batch,
+                                double *gradients)
 {
     int parameters = 0;
     place p = start(work->line);
-    double *x = bench_check_doubles(work, work->x, batch * size_in(&p)),
+    double *x = bench_check_doubles(work, work->x + first * size_in(&p), batch * size_in(&p)),
            *dx = bench_take_zeros(work, batch * size_in(&p));
     for (; p.at->kind != STAGE_END; next(&p)) {
         reference_pass *pass = &net->passes[net->count];
         *pass = (reference_pass){.x = {x}, .dx = {dx}};
-        describe_pass(work, net, &p, batch, &parameters);
+        describe_pass(work, net, &p, batch, &parameters, gradients);
         place behind = p;
         next(&behind);
         pass->y = x = bench_take_zeros(work, batch * size_in(&behind));
@@ -301,7 +291,8 @@ static gg_status take_reference(bench_work *work, reference_network *net, int64_
     double *one = bench_take_zeros(work, 1);
     if (one != NULL)
         *one = 1.0;
-    net->loss = (reference_pass){.rows = batch, .columns = CLASSES, .x = {x}, .dx = {dx}, .labels = work->labels};
+    net->loss = (reference_pass){.rows = batch, .columns = CLASSES, .x = {x}, .dx = {dx}};
+    net->loss.labels = work->labels + first;
     net->loss.y = bench_take_zeros(work, 1);
     net->loss.dy = one;
     return work->status;
@@ -317,80 +308,23 @@ static void run_reference(const reference_network *net)
         net->layers[i]->backward(&net->passes[i]);
 }
 
-/* Errors of all layers add up, a ReLU near 0 may fall to either side, and of two nearly equal pixels a pool may take
- * either: gradients are held to a thousandth of the largest of their parameter. */
-static gg_status compare(bench_work *work, int i, const double *expected)
+static gg_status find_reference(bench_work *work, int64_t first, int64_t count, double *loss, double *gradients)
 {
-    gg_parameter p = {0};
-    gg_status status = gg_model_parameter(work->model, i, &p);
-    double largest = 0.0;
-    for (int64_t j = 0; j < p.size; j++)
-        largest = fmax(largest, fabs(expected[j]));
-    for (int64_t j = 0; j < p.size && status == GG_OK; j++)
-        status = bench_check_array(p.name, j, gg_model_gradients(work->model) + p.offset + j, expected + j, &largest, 1,
-                                   1e-3 / (double)FLT_EPSILON);
-    return status;
-}
-
-static gg_status check_part(bench_work *work)
-{
-    const int64_t batch = described(work->line)->part;
     reference_network net = {.count = 0};
-    gg_status status = take_part(work, 0, batch);
-    if (status == GG_OK)
-        status = take_reference(work, &net, batch);
-    if (status == GG_OK)
-        status = find_gradients(work);
+    const gg_status status = take_reference(work, &net, first, count, gradients);
     if (status != GG_OK)
         return status;
     run_reference(&net);
-    const float loss = (float)gg_model_loss(work->model);
-    status = bench_check_array("loss", 0, &loss, net.loss.y, NULL, 1, 1e-5 / (double)FLT_EPSILON);
-    for (int i = 0, parameters = 0; i < net.count && status == GG_OK; i++) {
-        if (net.passes[i].w == NULL)
-            continue;
-        status = compare(work, parameters++, net.passes[i].dw);
-        if (status == GG_OK)
-            status = compare(work, parameters++, net.passes[i].db);
-    }
-    return status;
+    *loss = *net.loss.y;
+    return GG_OK;
 }
 
-/* The whole batch's gradient is the mean of its parts'. */
-static gg_status check_whole(bench_work *work)
-{
-    const int64_t batch = work->line->size[0], part = described(work->line)->part;
-    const int64_t floats = gg_model_parameter_floats(work->model);
-    double *mean = bench_take_zeros(work, floats);
-    gg_status status = work->status;
-    for (int64_t first = 0; first < batch && status == GG_OK; first += part) {
-        const int64_t count = batch - first < part ? batch - first : part;
-        status = take_part(work, first, count);
-        if (status == GG_OK)
-            status = find_gradients(work);
-        for (int64_t i = 0; i < floats && status == GG_OK; i++)
-            mean[i] += (double)gg_model_gradients(work->model)[i] * (double)count / (double)batch;
-    }
-    if (status == GG_OK)
-        status = take_part(work, 0, batch);
-    if (status == GG_OK)
-        status = find_gradients(work);
-    for (int i = 0; i < gg_model_parameter_count(work->model) && status == GG_OK; i++) {
-        gg_parameter p = {0};
-        status = gg_model_parameter(work->model, i, &p);
-        if (status == GG_OK)
-            status = compare(work, i, mean + p.offset);
-    }
-    return status;
-}
-
-/* Loss and gradients at the start, then one step. */
+/* Loss and gradients at the start. */
 static gg_status check_convnet(bench_work *work, int variant)
 {
-    gg_status status = check_part(work);
-    if (status == GG_OK)
-        status = check_whole(work);
-    return status != GG_OK ? status : work->line->kind->variants[variant].run(work);
+    const bench_step step = step_of(work->line);
+    (void)variant; /* there is one */
+    return bench_check_step(work, &step);
 }
 
 static void close_convnet(bench_work *work)

@@ -6,12 +6,42 @@
 
 #include "bench_case.h"
 #include "bench_check.h"
+#include "bench_random.h"
 #include "reference_elementwise.h"
 #include "reference_softmax.h"
 #include "reference_update.h"
 
 /* Elements that are checked at a time. */
 enum { CHUNK = 1024 };
+
+/* Of an array of more stretches of that length, the first, the last, and others drawn, so many in all. */
+enum { MOST_STRETCHES = 4096, LOOKED_AT = 256 };
+
+static int64_t stretches_of(int64_t n)
+{
+    const int64_t all = (n + CHUNK - 1) / CHUNK;
+    return all <= MOST_STRETCHES ? all : LOOKED_AT;
+}
+
+/* Where the one of that number begins. */
+static int64_t stretch_at(int64_t n, int64_t number, bench_random *random)
+{
+    const int64_t all = (n + CHUNK - 1) / CHUNK;
+    if (all <= MOST_STRETCHES || number == 0)
+        return number * CHUNK;
+    return CHUNK * (number == 1 ? all - 1 : (int64_t)(bench_random_next(random) % (uint64_t)all));
+}
+
+/* The variant's result over NaN, of which none may be left. */
+static gg_status run_over_nan(bench_work *work, int variant, float *result, int64_t n)
+{
+    bool finite = false;
+    memset(result, 0xFF, (size_t)n * sizeof *result);
+    gg_status status = work->line->kind->variants[variant].run(work);
+    if (status == GG_OK)
+        status = gg_all_finite(&finite, result, n);
+    return status != GG_OK || finite ? status : gg_fail(GG_ERR_NUMERIC, "the result is not written everywhere");
+}
 
 /* Vector kernels keep within 4 units in the last place, a few of which meet in a term; exp carries the rounding of its
  * argument along. */
@@ -36,11 +66,14 @@ static double gradient_bytes(const bench_case *line)
 
 static gg_status open_activation(bench_work *work)
 {
-    const bool positive = work->line->option == GG_LOG;
-    work->x = bench_take(work, work->line->size[0], positive ? 0.1f : -4.0f, 4.0f);
-    work->y = bench_take_data(work, work->line->size[0]);
-    work->dy = bench_take_data(work, work->line->size[0]);
-    work->dx = bench_take_data(work, work->line->size[0]);
+    const int64_t n = work->line->size[0];
+    work->x = bench_take(work, n, work->line->option == GG_LOG ? 0.1f : -4.0f, 4.0f);
+    if (work->line->kind == &bench_activation) {
+        work->y = bench_take_data(work, n);
+        return work->status;
+    }
+    work->dy = bench_take_data(work, n);
+    work->dx = bench_take_data(work, n);
     return work->status;
 }
 
@@ -52,13 +85,14 @@ static gg_status run_activation(bench_work *work)
 static gg_status check_activation(bench_work *work, int variant)
 {
     const int64_t n = work->line->size[0];
-    gg_status status = work->line->kind->variants[variant].run(work);
-    for (int64_t first = 0; first < n && status == GG_OK; first += CHUNK) {
+    bench_random random = {.state = 1};
+    gg_status status = run_over_nan(work, variant, work->y, n);
+    for (int64_t i = 0; i < stretches_of(n) && status == GG_OK; i++) {
         double expected[CHUNK];
-        const int64_t count = n - first < CHUNK ? n - first : CHUNK;
-        for (int64_t i = 0; i < count; i++)
-            expected[i] =
-                reference_activation((gg_activation)work->line->option, (double)work->x[first + i], (double)slope);
+        const int64_t first = stretch_at(n, i, &random), count = n - first < CHUNK ? n - first : CHUNK;
+        for (int64_t j = 0; j < count; j++)
+            expected[j] =
+                reference_activation((gg_activation)work->line->option, (double)work->x[first + j], (double)slope);
         status = bench_check_array("y", first, work->y + first, expected, NULL, count, BOUND);
     }
     return status;
@@ -84,14 +118,15 @@ static gg_status check_gradient(bench_work *work, int variant)
 {
     const gg_activation f = (gg_activation)work->line->option;
     const int64_t n = work->line->size[0];
-    gg_status status = work->line->kind->variants[variant].run(work);
-    for (int64_t first = 0; first < n && status == GG_OK; first += CHUNK) {
+    bench_random random = {.state = 1};
+    gg_status status = run_over_nan(work, variant, work->dx, n);
+    for (int64_t i = 0; i < stretches_of(n) && status == GG_OK; i++) {
         double expected[CHUNK], scale[CHUNK];
-        const int64_t count = n - first < CHUNK ? n - first : CHUNK;
-        for (int64_t i = 0; i < count; i++) {
-            const double dy = (double)work->dy[first + i], x = (double)work->x[first + i];
-            expected[i] = dy * reference_slope(f, x, (double)slope);
-            scale[i] = fabs(dy) * reference_slope_scale(f, x, (double)slope);
+        const int64_t first = stretch_at(n, i, &random), count = n - first < CHUNK ? n - first : CHUNK;
+        for (int64_t j = 0; j < count; j++) {
+            const double dy = (double)work->dy[first + j], x = (double)work->x[first + j];
+            expected[j] = dy * reference_slope(f, x, (double)slope);
+            scale[j] = fabs(dy) * reference_slope_scale(f, x, (double)slope);
         }
         status = bench_check_array("dx", first, work->dx + first, expected, scale, count, BOUND);
     }
@@ -121,12 +156,23 @@ static double softmax_bytes(const bench_case *line)
     return 4.0 * (line->option == BENCH_FORWARD ? 2.0 : 3.0) * matrix_floats(line);
 }
 
+static gg_status open_scores(bench_work *work)
+{
+    const int64_t rows = work->line->size[0], cols = work->line->size[1];
+    if (work->line->option == BENCH_FORWARD) {
+        work->x = bench_take(work, rows * cols, -4.0f, 4.0f);
+    } else {
+        work->y = bench_take(work, rows * cols, 0.0f, 2.0f / (float)cols);
+        work->dy = bench_take_data(work, rows * cols);
+    }
+    work->dx = bench_take_data(work, rows * cols);
+    return work->status;
+}
+
 static gg_status open_rows(bench_work *work)
 {
     const int64_t rows = work->line->size[0], cols = work->line->size[1];
     work->x = bench_take(work, rows * cols, -4.0f, 4.0f);
-    work->y = bench_take(work, rows * cols, 0.0f, 2.0f / (float)cols);
-    work->dy = bench_take_data(work, rows * cols);
     work->dx = bench_take_data(work, rows * cols);
     work->db = bench_take_data(work, cols);
     work->labels = bench_take_labels(work, rows, cols);
@@ -163,7 +209,7 @@ static gg_status check_softmax(bench_work *work, int variant)
     for (int64_t r = 0; r < rows && status == GG_OK; r++) {
         for (int64_t c = 0; c < cols; c++) {
             a[c] = (double)(forward ? work->x : work->dy)[r * cols + c];
-            b[c] = (double)work->y[r * cols + c];
+            b[c] = forward ? 0.0 : (double)work->y[r * cols + c];
         }
         if (forward)
             reference_softmax(expected, a, 1, cols);
@@ -181,7 +227,7 @@ const bench_kind bench_softmax = {
     .options = directions,
     .variants = {{"", run_softmax}},
     .bytes = softmax_bytes,
-    .open = open_rows,
+    .open = open_scores,
     .check = check_softmax,
 };
 

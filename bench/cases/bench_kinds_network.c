@@ -1,11 +1,11 @@
 /* bench_kinds_network.c - layers forward and backward, and whole training steps. Beside each stand the cblas_sgemm
  * calls that its matrix products amount to: with a ratio of 1 or more, everything else, from the bias to the
  * optimiser, costs nothing. */
-#include <float.h>
 #include <math.h>
 
 #include "bench_case.h"
 #include "bench_check.h"
+#include "bench_check_step.h"
 #include "reference_layers.h"
 
 /* ---- affine, forward and backward; size = rows, in, out ---- */
@@ -106,29 +106,36 @@ static double network_flops(const bench_case *line)
     return flops;
 }
 
+static bench_reference find_reference;
+
+/* Eight samples at a time: a few million products in double. */
+static bench_step step_of(const bench_case *line)
+{
+    return (bench_step){.sample = line->size[1], .part = 8, .reference = find_reference};
+}
+
 static gg_status build_model(bench_work *work)
 {
     const bench_case *line = work->line;
     const int layers = network_layers(line);
     const gg_activation hidden = line->option == BENCH_SIGMOID_SGD ? GG_SIGMOID : GG_RELU;
     const gg_optimizer_options optimizer = {.kind = line->option == BENCH_RELU_ADAM ? GG_ADAM : GG_SGD};
+    const bench_step step = step_of(line);
     gg_status status = gg_model_new(&work->model, 1);
     if (status != GG_OK)
         return status;
-    const gg_value input = gg_input(work->model, "x", 2, (int64_t[]){GG_BATCH, line->size[1]});
-    const gg_value labels = gg_input_labels(work->model, "t", 1, (int64_t[]){GG_BATCH});
-    gg_value x = input;
+    work->input = gg_input(work->model, "x", 2, (int64_t[]){GG_BATCH, line->size[1]});
+    work->targets = gg_input_labels(work->model, "t", 1, (int64_t[]){GG_BATCH});
+    gg_value x = work->input;
     for (int i = 0; i < layers; i++) {
         const gg_affine_options affine = {.activation = i + 1 < layers ? hidden : GG_IDENTITY};
         x = gg_affine(work->model, x, line->size[i + 2], &affine);
     }
-    work->loss = gg_softmax_with_loss(work->model, x, labels);
+    work->loss = gg_softmax_with_loss(work->model, x, work->targets);
     status = gg_model_plan(work->model, work->loss, line->size[0]);
     if (status == GG_OK)
         status = gg_optimizer_new(&work->optimizer, work->model, &optimizer);
-    if (status == GG_OK)
-        status = gg_model_bind(work->model, input, work->x);
-    return status != GG_OK ? status : gg_model_bind_labels(work->model, labels, work->labels);
+    return status != GG_OK ? status : bench_step_take(work, &step, 0, line->size[0]);
 }
 
 /* The products of all layers on operands of their own: the model's are its own business. */
@@ -173,24 +180,24 @@ static gg_status run_network(bench_work *work)
 
 typedef struct reference_network {
     reference_pass affine[BENCH_MOST_SIZES], loss;
-    double *gradients[BENCH_MOST_SIZES][2]; /* W, b */
     int layers;
 } reference_network;
 
-/* Parameter `which` (0: W, 1: b) of affine layer i as double. */
-static double *parameter(bench_work *work, int i, int which)
+/* Parameter `number` of the model as double, its gradient among all of them. */
+static double *parameter(bench_work *work, int number, double *gradients, double **gradient)
 {
     gg_parameter p;
-    if (gg_model_parameter(work->model, 2 * i + which, &p) != GG_OK)
+    if (gg_model_parameter(work->model, number, &p) != GG_OK)
         return NULL;
+    *gradient = gradients + p.offset;
     return bench_check_doubles(work, gg_model_parameters(work->model) + p.offset, p.size);
 }
 
-static gg_status take_reference(bench_work *work, reference_network *net)
+static gg_status take_reference(bench_work *work, reference_network *net, int64_t first, int64_t batch,
+                                double *gradients)
 {
     const bench_case *line = work->line;
-    const int64_t batch = line->size[0];
-    double *x = bench_check_doubles(work, work->x, batch * line->size[1]), *dx = NULL;
+    double *x = bench_check_doubles(work, work->x + first * line->size[1], batch * line->size[1]), *dx = NULL;
     net->layers = network_layers(line);
     for (int i = 0; i < net->layers; i++) {
         const int64_t in = line->size[i + 1], out = line->size[i + 2];
@@ -198,16 +205,14 @@ static gg_status take_reference(bench_work *work, reference_network *net)
         reference_pass *p = &net->affine[i];
         *p = (reference_pass){.rows = batch, .columns = in, .out = out, .x = {x}};
         p->activation = last ? GG_IDENTITY : line->option == BENCH_SIGMOID_SGD ? GG_SIGMOID : GG_RELU;
-        p->w = parameter(work, i, 0);
-        p->b = parameter(work, i, 1);
-        p->dw = net->gradients[i][0] = bench_take_zeros(work, in * out);
-        p->db = net->gradients[i][1] = bench_take_zeros(work, out);
+        p->w = parameter(work, 2 * i, gradients, &p->dw);
+        p->b = parameter(work, 2 * i + 1, gradients, &p->db);
         p->dx[0] = i > 0 ? dx : bench_take_zeros(work, batch * in);
         p->y = x = bench_take_zeros(work, batch * out);
         p->dy = dx = bench_take_zeros(work, batch * out);
     }
     net->loss = (reference_pass){.rows = batch, .columns = line->size[net->layers + 1], .x = {x}, .dx = {dx}};
-    net->loss.labels = work->labels;
+    net->loss.labels = work->labels + first;
     net->loss.y = bench_take_zeros(work, 1);
     double *one = bench_take_zeros(work, 1);
     if (one != NULL)
@@ -226,39 +231,23 @@ static void run_reference(const reference_network *net)
         reference_affine.backward(&net->affine[i]);
 }
 
-/* Errors of all layers add up, and a ReLU near 0 may fall to either side: gradients are held to a ten-thousandth of the
- * largest of their parameter. */
-static gg_status compare_gradients(bench_work *work, const reference_network *net)
-{
-    const double bound = 1e-4 / (double)FLT_EPSILON;
-    gg_status status = GG_OK;
-    for (int i = 0; i < 2 * net->layers && status == GG_OK; i++) {
-        gg_parameter p = {0};
-        status = gg_model_parameter(work->model, i, &p);
-        const double *expected = net->gradients[i / 2][i % 2];
-        double largest = 0.0;
-        for (int64_t j = 0; j < p.size; j++)
-            largest = fmax(largest, fabs(expected[j]));
-        for (int64_t j = 0; j < p.size && status == GG_OK; j++)
-            status = bench_check_array(p.name, j, gg_model_gradients(work->model) + p.offset + j, expected + j,
-                                       &largest, 1, bound);
-    }
-    return status;
-}
-
-/* Loss and gradients of the first step. */
-static gg_status check_network(bench_work *work, int variant)
+static gg_status find_reference(bench_work *work, int64_t first, int64_t count, double *loss, double *gradients)
 {
     reference_network net = {.layers = 0};
-    gg_status status = take_reference(work, &net);
+    const gg_status status = take_reference(work, &net, first, count, gradients);
     if (status != GG_OK)
         return status;
     run_reference(&net);
-    status = work->line->kind->variants[variant].run(work);
-    const float loss = (float)gg_model_loss(work->model);
-    if (status == GG_OK)
-        status = bench_check_array("loss", 0, &loss, net.loss.y, NULL, 1, 1e-5 / (double)FLT_EPSILON);
-    return status != GG_OK ? status : compare_gradients(work, &net);
+    *loss = *net.loss.y;
+    return GG_OK;
+}
+
+/* Loss and gradients at the start. */
+static gg_status check_network(bench_work *work, int variant)
+{
+    const bench_step step = step_of(work->line);
+    (void)variant; /* there is one */
+    return bench_check_step(work, &step);
 }
 
 static void close_network(bench_work *work)

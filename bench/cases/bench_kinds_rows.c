@@ -38,8 +38,10 @@ static gg_status open_norm(bench_work *work)
         return status;
     work->x = bench_take_data(work, floats);
     work->y = bench_take_data(work, floats);
-    work->dy = bench_take_data(work, floats);
-    work->dx = bench_take_data(work, floats);
+    if (work->line->option == BENCH_BACKWARD) { /* which needs what forward finds, but for y */
+        work->dy = bench_take_data(work, floats);
+        work->dx = work->y;
+    }
     work->w = bench_take(work, cols, 0.5f, 1.5f);
     work->bias = bench_take_data(work, cols);
     work->dw = bench_take_data(work, cols);
@@ -63,55 +65,87 @@ static gg_status run_norm(bench_work *work)
                                  work->workspace, work->workspace_floats);
 }
 
-/* The reference's pass over the case's numbers, results in new arrays. */
-static reference_pass norm_pass(bench_work *work)
+/* ---- checks: so many rows at a time go through the reference, whose arrays the caches hold then ---- */
+
+enum { CHUNK = 64 };
+
+/* A chunk in double, and its magnitudes; what it adds to the gradients of the parameters, and their sums so far. */
+typedef struct reference {
+    reference_pass value, scale;
+    double *sums[4]; /* dgamma, dbeta and their magnitudes */
+} reference;
+
+static reference_pass chunk_pass(bench_work *work)
 {
-    const bench_case *line = work->line;
-    const int64_t rows = line->size[0], cols = line->size[1];
-    const bool rms = options_of(line).rms;
-    return (reference_pass){.rows = rows,
-                            .columns = cols,
+    const int64_t cols = work->line->size[1];
+    const bool rms = options_of(work->line).rms;
+    return (reference_pass){.columns = cols,
                             .epsilon = (double)1e-5f,
                             .rms = rms,
-                            .x = {bench_check_doubles(work, work->x, rows * cols)},
-                            .dy = bench_check_doubles(work, work->dy, rows * cols),
                             .w = bench_check_doubles(work, work->w, cols),
                             .b = rms ? NULL : bench_check_doubles(work, work->bias, cols),
-                            .y = bench_take_zeros(work, rows * cols),
-                            .dx = {bench_take_zeros(work, rows * cols)},
+                            .y = bench_take_zeros(work, CHUNK * cols),
+                            .dx = {bench_take_zeros(work, CHUNK * cols)},
                             .dw = bench_take_zeros(work, cols),
                             .db = rms ? NULL : bench_take_zeros(work, cols)};
 }
 
-static gg_status compare(const bench_work *work, const reference_pass *expected, const reference_pass *scale)
+static void to_doubles(double *out, const float *in, int64_t n)
 {
-    const int64_t cols = work->line->size[1], floats = work->line->size[0] * cols;
-    if (work->line->option == BENCH_FORWARD)
-        return bench_check_array("y", 0, work->y, expected->y, scale->y, floats, REFERENCE_BOUND);
-    gg_status status = bench_check_array("dx", 0, work->dx, expected->dx[0], scale->dx[0], floats, REFERENCE_BOUND);
-    if (status == GG_OK)
-        status = bench_check_array("dgamma", 0, work->dw, expected->dw, scale->dw, cols, REFERENCE_BOUND);
-    if (status == GG_OK && expected->db != NULL)
-        status = bench_check_array("dbeta", 0, work->db, expected->db, scale->db, cols, REFERENCE_BOUND);
+    for (int64_t i = 0; i < n; i++)
+        out[i] = (double)in[i];
+}
+
+static gg_status check_forward(const bench_work *work, reference *r, int64_t first, int64_t floats)
+{
+    reference_layer_normalization.forward(&r->value);
+    reference_layer_normalization.forward_magnitude(&r->scale);
+    return bench_check_array("y", first, work->y + first, r->value.y, r->scale.y, floats, REFERENCE_BOUND);
+}
+
+static gg_status check_backward(const bench_work *work, reference *r, int64_t first, int64_t floats)
+{
+    const double *found[4] = {r->value.dw, r->value.db, r->scale.dw, r->scale.db};
+    reference_layer_normalization.backward(&r->value);
+    reference_layer_normalization.backward_magnitude(&r->scale);
+    for (int i = 0; i < 4; i++)
+        for (int64_t c = 0; c < r->value.columns && found[i] != NULL; c++)
+            r->sums[i][c] += found[i][c];
+    return bench_check_array("dx", first, work->dx + first, r->value.dx[0], r->scale.dx[0], floats, REFERENCE_BOUND);
+}
+
+static gg_status check_parameters(const bench_work *work, const reference *r)
+{
+    const int64_t cols = work->line->size[1];
+    gg_status status = bench_check_array("dgamma", 0, work->dw, r->sums[0], r->sums[2], cols, REFERENCE_BOUND);
+    if (status == GG_OK && r->value.db != NULL)
+        status = bench_check_array("dbeta", 0, work->db, r->sums[1], r->sums[3], cols, REFERENCE_BOUND);
     return status;
 }
 
 static gg_status check_norm(bench_work *work, int variant)
 {
-    const reference_pass expected = norm_pass(work), scale = norm_pass(work);
+    const int64_t rows = work->line->size[0], cols = work->line->size[1];
+    const bool forward = work->line->option == BENCH_FORWARD;
+    reference r = {.value = chunk_pass(work), .scale = chunk_pass(work)};
+    double *x = bench_take_zeros(work, CHUNK * cols), *dy = bench_take_zeros(work, CHUNK * cols);
+    for (int i = 0; i < 4; i++)
+        r.sums[i] = bench_take_zeros(work, cols);
     gg_status status = work->status;
+    r.value.x[0] = r.scale.x[0] = x;
+    r.value.dy = r.scale.dy = dy;
     if (status == GG_OK)
         status = work->line->kind->variants[variant].run(work);
-    if (status != GG_OK)
-        return status;
-    if (work->line->option == BENCH_FORWARD) {
-        reference_layer_normalization.forward(&expected);
-        reference_layer_normalization.forward_magnitude(&scale);
-    } else {
-        reference_layer_normalization.backward(&expected);
-        reference_layer_normalization.backward_magnitude(&scale);
+    for (int64_t row = 0; row < rows && status == GG_OK; row += CHUNK) {
+        const int64_t count = rows - row < CHUNK ? rows - row : CHUNK;
+        r.value.rows = r.scale.rows = count;
+        to_doubles(x, work->x + row * cols, count * cols);
+        if (!forward)
+            to_doubles(dy, work->dy + row * cols, count * cols);
+        status = forward ? check_forward(work, &r, row * cols, count * cols)
+                         : check_backward(work, &r, row * cols, count * cols);
     }
-    return compare(work, &expected, &scale);
+    return status != GG_OK || forward ? status : check_parameters(work, &r);
 }
 
 const bench_kind bench_layer_norm = {

@@ -153,6 +153,7 @@ static gg_status move(const bench_work *work, double step)
 static gg_status check_text(bench_work *work, int variant)
 {
     double squares = 0.0, losses[2];
+    (void)variant; /* there is one */
     gg_status status = find_gradients(work);
     if (status == GG_OK)
         status = gg_sum_squares(&squares, gg_model_gradients(work->model), gg_model_parameter_floats(work->model));
@@ -168,7 +169,7 @@ static gg_status check_text(bench_work *work, int variant)
     if (status == GG_OK && !(fabs(losses[0] - losses[1] - 0.02) < 0.001))
         status =
             gg_fail(GG_ERR_INTERNAL, "the loss changes by %g along its gradient, expected 0.02", losses[0] - losses[1]);
-    return status != GG_OK ? status : work->line->kind->variants[variant].run(work);
+    return status;
 }
 
 static void close_text(bench_work *work)

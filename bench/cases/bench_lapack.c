@@ -106,11 +106,17 @@ static void apply(double *y, const float *a, int64_t rows, int64_t columns, bool
         }
 }
 
+/* The larger one; NaN where either is. */
+static double larger(double a, double b)
+{
+    return isnan(a) || a > b ? a : b;
+}
+
 static double largest(const double *x, int64_t n)
 {
     double found = 0.0;
     for (int64_t i = 0; i < n; i++)
-        found = fabs(x[i]) <= found ? found : fabs(x[i]); /* NaN stays */
+        found = larger(found, fabs(x[i]));
     return found;
 }
 
@@ -131,7 +137,7 @@ static gg_status judge(const char *what, const double *x, const double *y, int64
 {
     double worst = 0.0;
     for (int64_t i = 0; i < n; i++)
-        worst = fabs(x[i] - y[i]) <= worst ? worst : fabs(x[i] - y[i]);
+        worst = larger(worst, fabs(x[i] - y[i]));
     const double ratio = worst / (scale * 0.5 * (double)FLT_EPSILON);
     return ratio < THRESHOLD ? GG_OK : gg_fail(GG_ERR_NUMERIC, "%s: ratio %g, allowed %g", what, ratio, THRESHOLD);
 }

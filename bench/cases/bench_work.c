@@ -48,11 +48,22 @@ static void *take_bytes(bench_work *work, int64_t count, size_t size)
     return buffer;
 }
 
-/* A new seed for each buffer of the process, so that no two hold the same numbers. */
-static bench_random next_stream(void)
+/* FNV-1a of the case's name (Fowler, Noll, Vo), spread over all bits. */
+static uint64_t stream_of(const bench_case *line)
 {
-    static uint64_t streams;
-    return (bench_random){.state = ++streams << 40};
+    char name[BENCH_NAME_BYTES];
+    uint64_t hash = 0xCBF29CE484222325u;
+    bench_case_name(name, line, "");
+    for (const char *at = name; *at != '\0'; at++)
+        hash = (hash ^ (unsigned char)*at) * 0x100000001B3u;
+    return bench_random_next(&(bench_random){.state = hash});
+}
+
+/* A seed of its own for each buffer of a case, so that no two hold the same numbers. It hangs on nothing but the case
+ * and the buffer's turn: a case has the same data in any run, beside whatever others. */
+static bench_random next_stream(bench_work *work)
+{
+    return (bench_random){.state = work->stream + ((uint64_t)++work->streams << 40)};
 }
 
 float *bench_take(bench_work *work, int64_t floats, float low, float high)
@@ -60,7 +71,7 @@ float *bench_take(bench_work *work, int64_t floats, float low, float high)
     float *data = take_bytes(work, floats, sizeof *data);
     if (data == NULL)
         return NULL;
-    bench_random random = next_stream();
+    bench_random random = next_stream(work);
     for (int64_t i = 0; i < floats; i += 2) {
         const uint64_t bits = bench_random_next(&random);
         /* The middles of 2^23 steps over [0, 1): never 0 and never near it by more than rounding. */
@@ -87,10 +98,16 @@ double *bench_take_zeros(bench_work *work, int64_t count)
 int32_t *bench_take_labels(bench_work *work, int64_t count, int64_t classes)
 {
     int32_t *labels = take_bytes(work, count, sizeof *labels);
-    bench_random random = next_stream();
+    bench_random random = next_stream(work);
     for (int64_t i = 0; labels != NULL && i < count; i++)
         labels[i] = bench_random_below(&random, (int)classes);
     return labels;
+}
+
+void bench_release(bench_work *work, int kept)
+{
+    while (work->buffer_count > kept)
+        gg_free(work->buffers[--work->buffer_count].data);
 }
 
 bench_sgemm *bench_add_raw(bench_work *work, float *c, const float *a, const float *b, int64_t m, int64_t n, int64_t k,
@@ -113,7 +130,7 @@ bench_sgemm *bench_add_raw(bench_work *work, float *c, const float *a, const flo
 
 gg_status bench_work_open(bench_work *work, const bench_case *line)
 {
-    *work = (bench_work){.line = line, .loss = GG_NO_VALUE};
+    *work = (bench_work){.line = line, .loss = GG_NO_VALUE, .stream = stream_of(line)};
     const gg_status status = line->kind->open(work);
     if (status != GG_OK)
         bench_work_close(work);
@@ -124,6 +141,5 @@ void bench_work_close(bench_work *work)
 {
     if (work->line->kind->close != NULL)
         work->line->kind->close(work);
-    while (work->buffer_count > 0)
-        gg_free(work->buffers[--work->buffer_count].data);
+    bench_release(work, 0);
 }

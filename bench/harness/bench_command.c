@@ -31,11 +31,12 @@ static const char USAGE[] =
     "                     [OMP_NUM_THREADS, else all CPUs]\n"
     "  --json FILE        all samples and results in google-benchmark's schema; - is standard output,\n"
     "                     and the table then goes to stderr\n"
-    "  --min-time S       seconds that the samples of a row take together, at least [0.03; quick 0.005]\n"
-    "  --repetitions N    samples of a row [21; quick 7]\n"
+    "  --min-time S       seconds that the samples of a row take together, at least [0.03; quick 0.003]\n"
+    "  --repetitions N    samples of a row [21; quick 7, of long cases no fewer than 3]\n"
     "  --cold             everything once more from cold caches: data flushed before each sample, which is\n"
     "                     then one repetition\n"
-    "  --quick            all cases but the large convolutions, in less than a minute\n"
+    "  --quick            all cases but the largest convolutions, recurrent layers and attention, in less than\n"
+    "                     a minute\n"
     "  --no-raw           leave the raw calls out\n"
     "  --peer NAME,...    torch, numpy: the same work there, in the same turns, where they have it\n"
     "  --python PROGRAM   a Python that has them [/usr/bin/python3]\n"
@@ -398,15 +399,23 @@ static int report(const bench_run *run, const choices *chosen)
     return failures > 0 ? GG_EXIT_FAILED : GG_EXIT_DONE;
 }
 
+/* With --quick: seconds for the samples of a case, and how many each of its rows gets in any case. */
+static const double QUICK_SECONDS = 0.15;
+enum { QUICK_SAMPLES = 7, QUICK_FEWEST = 3 };
+
 static bench_settings settings_for(const choices *chosen)
 {
-    const int64_t repetitions = chosen->repetitions > 0 ? chosen->repetitions : chosen->quick ? 7 : 21;
-    const double min_time = chosen->min_time > 0.0 ? chosen->min_time : chosen->quick ? 0.005 : 0.03;
+    const int64_t repetitions = chosen->repetitions > 0 ? chosen->repetitions : chosen->quick ? QUICK_SAMPLES : 21;
+    const bool hurried = chosen->quick && chosen->repetitions == 0 && !(chosen->min_time > 0.0);
+    const double min_time = chosen->min_time > 0.0 ? chosen->min_time : chosen->quick ? 0.003 : 0.03;
     bench_settings settings = {
         .threads = {gg_threads()},
         .thread_counts = 1,
         .repetitions = (int)repetitions,
         .visits = chosen->quick || repetitions < 3 ? 1 : 3,
+        .case_seconds = hurried ? QUICK_SECONDS : (double)INFINITY,
+        .fewest = QUICK_FEWEST,
+        .patience = chosen->quick ? 2.0 : 5.0,
         .min_time = min_time,
         .raw = !chosen->no_raw && bench_raw_found(),
         .cold = chosen->cold,

@@ -21,8 +21,12 @@ static const double SHORTEST_SAMPLE = 50e-6;
  * taken from its CPU, before it counts. Threads that wake together may share a CPU for a tenth of a second. */
 static const double WARM_UP = 1e-3;
 
-/* But on a busy machine that never happens: seconds that a run spends waiting for it altogether. */
-static double patience = 5.0;
+/* A repetition that takes this long is all of that at once. A short one does too where the system takes the CPU away;
+ * hardly twice, and never for so long as the second. */
+static const double LONG_REPETITION = 20e-3, LONG_IN_ANY_CASE = 0.2;
+
+/* But on a busy machine that never happens: seconds that the run spent waiting for it so far. */
+static double waited;
 
 /* How long idle threads spin before they sleep: OpenBLAS's own up to 2^26 cycles, libgomp's a few milliseconds. */
 static const double THREADS_REST = 0.03;
@@ -269,8 +273,9 @@ static long preemptions(void)
     return 0;
 }
 
-/* Run the variant until it is warm; seconds of its fastest repetition. */
-static double warm_up(bench_work *work, int variant)
+/* Run the variant until it is warm; seconds of its fastest repetition. `before` is what one took already, NaN where
+ * none was timed. */
+static double warm_up(bench_work *work, int variant, double before, const bench_settings *settings)
 {
     const double start = gg_seconds_now();
     double calm = start, fastest = INFINITY, now = start;
@@ -279,14 +284,16 @@ static double warm_up(bench_work *work, int variant)
     for (int runs = 0; (runs < 2 || now - calm < WARM_UP) && !gg_interrupted(); runs++) {
         const double seconds = time_repetitions(work, variant, iterations);
         fastest = fmin(fastest, seconds / (double)iterations);
+        if (fastest >= (before >= LONG_REPETITION ? LONG_REPETITION : LONG_IN_ANY_CASE))
+            break;
         /* Past the clock's own step, for short ones. */
         iterations = seconds < 0.1 * WARM_UP ? 2 * iterations : iterations;
         now = gg_seconds_now();
-        if (preemptions() != seen && now - start < patience)
+        if (preemptions() != seen && waited + now - start < settings->patience)
             calm = now;
         seen = preemptions();
     }
-    patience -= calm - start;
+    waited += calm - start;
     return fastest;
 }
 
@@ -296,32 +303,51 @@ static int64_t iterations_for(double seconds, const bench_settings *settings)
     return (int64_t)fmax(1.0, ceil(wanted / fmax(seconds, 1e-9)));
 }
 
-static void warm_up_all(bench_result *result, bench_work *work, const bench_settings *settings)
+/* Seconds that a round takes. The raw calls do the same work: what it took us tells of them as well. */
+static double warm_up_all(bench_result *result, bench_work *work, const bench_settings *settings)
 {
-    double fastest = INFINITY;
+    double fastest = NAN, sum = 0.0;
     for (int i = 0; i < result->series_count; i++) {
-        if (result->series[i].variant == BENCH_PEER)
+        bench_series *series = &result->series[i];
+        if (series->variant == BENCH_PEER)
             continue;
-        enter(&result->series[i]);
-        fastest = fmin(fastest, warm_up(work, result->series[i].variant));
-        leave(&result->series[i]);
+        enter(series);
+        series->warm = warm_up(work, series->variant, series->variant >= 0 ? series->first_call : fastest, settings);
+        leave(series);
+        fastest = fmin(fastest, series->warm); /* of NaN and a number the number */
+        sum += series->warm;
     }
     if (result->iterations == 0)
         result->iterations = iterations_for(fastest, settings);
+    return sum * (double)result->iterations;
 }
 
-static gg_status take_rounds(bench_result *result, bench_work *work, int rounds, bench_random *random)
+/* Of so many rounds, those that should fit into the seconds for a case. */
+static int affordable(int rounds, double seconds_of_one, const bench_settings *settings)
 {
-    const int burst = bench_raw_own_threads() ? ROUNDS_BETWEEN_RESTS : 1;
+    const double allowed = floor(settings->case_seconds / seconds_of_one);
+    if (!(allowed < (double)rounds) || rounds <= settings->fewest)
+        return rounds;
+    return allowed > (double)settings->fewest ? (int)allowed : settings->fewest;
+}
+
+/* So many rounds, or fewer where the seconds for a case are over; `seconds_of_one` is what a round should take. */
+static gg_status take_rounds(bench_result *result, bench_work *work, const bench_settings *settings, int rounds,
+                             double seconds_of_one, bench_random *random)
+{
+    const int burst = bench_raw_own_threads() ? affordable(ROUNDS_BETWEEN_RESTS, seconds_of_one, settings) : 1;
+    const double end = gg_seconds_now() + settings->case_seconds;
     int order[BENCH_MOST_SERIES];
     for (int done = 0; done < rounds && !gg_interrupted(); done += burst) {
+        if (done >= settings->fewest && gg_seconds_now() >= end)
+            break;
         const int samples = rounds - done < burst ? rounds - done : burst;
         bench_random_order(random, order, result->series_count);
         for (int i = 0; i < result->series_count; i++) {
             bench_series *series = &result->series[order[i]];
             enter(series);
-            if (burst > 1 && series->variant != BENCH_PEER)
-                (void)warm_up(work, series->variant);
+            if (burst > 1 && series->variant != BENCH_PEER && series->warm < LONG_REPETITION)
+                (void)warm_up(work, series->variant, series->warm, settings);
             for (int j = 0; j < samples && !gg_interrupted(); j++)
                 take_sample(work, series, result->iterations);
             leave(series);
@@ -334,13 +360,10 @@ static gg_status take_rounds(bench_result *result, bench_work *work, int rounds,
 
 static gg_status check(bench_result *result, bench_work *work)
 {
-    gg_status (*own_check)(bench_work *, int) = work->line->kind->check;
     gg_status status = GG_OK;
-    for (int i = 0; i < result->series_count && status == GG_OK; i++) {
-        const int variant = result->series[i].variant;
-        if (variant >= 0)
-            status = own_check != NULL ? own_check(work, variant) : bench_check_products(work, variant);
-    }
+    for (int i = 0; i < result->series_count && status == GG_OK; i++)
+        if (result->series[i].variant >= 0)
+            status = bench_check(work, result->series[i].variant);
     return status;
 }
 
@@ -400,8 +423,8 @@ void bench_visit(bench_result *result, const bench_settings *settings, bench_ran
         status = check_and_call(result, &work);
     if (status == GG_OK && !gg_interrupted()) {
         open_peers(result);
-        warm_up_all(result, &work, settings);
-        status = take_rounds(result, &work, after - before, random);
+        const double round = warm_up_all(result, &work, settings);
+        status = take_rounds(result, &work, settings, after - before, round, random);
     }
     if (status != GG_OK)
         note_failure(result, status);

@@ -21,9 +21,12 @@ typedef struct bench_settings {
     int threads[BENCH_MOST_THREAD_COUNTS], thread_counts; /* each case is measured with each */
     int repetitions;                                      /* samples of a variant, over all visits together */
     int visits;                                           /* of a case */
-    double min_time;                                      /* seconds that these samples take together, at least */
-    bool raw;                                             /* time the raw calls as well */
-    bool cold;                                            /* and everything once more with its data out of the caches */
+    double case_seconds; /* a visit ends after these, once it has `fewest` samples of each; INFINITY: with the last */
+    int fewest;
+    double patience; /* seconds that the whole run may wait for threads that keep their CPUs */
+    double min_time; /* seconds that these samples take together, at least */
+    bool raw;        /* time the raw calls as well */
+    bool cold;       /* and everything once more with its data out of the caches */
     bench_peer *peers;
     int peer_count;
 } bench_settings;
@@ -38,6 +41,7 @@ typedef struct bench_series {
     bench_peer *peer;            /* of a series of BENCH_PEER */
     char peer_case[BENCH_NAME_BYTES];
     bool cold;          /* data flushed from the caches before each sample, which is one repetition */
+    double warm;        /* seconds of a repetition, before the first sample */
     double first_call;  /* seconds of the first call of all; NaN where it was not the first */
     double *real, *cpu; /* count samples each: seconds of a repetition, by the wall and of the whole process */
     int count;

@@ -261,6 +261,22 @@ static void print_ceilings(FILE *out, const bench_ceilings *ceilings)
             bench_ceilings_bandwidth(ceilings), ceilings->looks, 100.0 * bench_ceilings_steadiness(ceilings));
 }
 
+/* "21", or "3 to 7": long cases have fewer in a hurried run, all have after an interrupt. */
+static void describe_counts(char *text, size_t size, const bench_run *run)
+{
+    int fewest = run->settings.repetitions, most = 0;
+    for (int i = 0; i < run->count; i++)
+        for (int j = 0; j < run->results[i].series_count; j++) {
+            const int count = run->results[i].series[j].count;
+            fewest = count > 0 && count < fewest ? count : fewest;
+            most = count > most ? count : most;
+        }
+    if (fewest < most)
+        snprintf(text, size, "%d to %d", fewest, most);
+    else
+        snprintf(text, size, "%d", most);
+}
+
 void bench_report_print(FILE *out, const bench_run *run)
 {
     const int width = name_width(run);
@@ -272,14 +288,16 @@ void bench_report_print(FILE *out, const bench_run *run)
             for (int cold = 0; cold < 2; cold++)
                 print_group(out, run, i, variant, cold == 1, width);
     }
+    char counts[64];
+    describe_counts(counts, sizeof counts, run);
     fprintf(out,
-            "\ntime: median of %d samples; +-: half its 95 %% interval (bootstrap); out: outliers among them (Tukey); "
+            "\ntime: median of %s samples; +-: half its 95 %% interval (bootstrap); out: outliers among them (Tukey); "
             "peak:\n"
             "share of the FMA peak (?: above 105 %%, so the row or the peak was disturbed); roof: share of what the\n"
             "roofline allows (above 100 %% from caches faster than memory); raw: the cblas_sgemm or LAPACKE calls of "
             "the same shapes, in the same turns; ratio: raw / time;\n"
             "allocs: for each repetition\n",
-            run->settings.repetitions);
+            counts);
     for (int i = 0; i < run->settings.peer_count; i++)
         fprintf(out, "%s: times as fast as %s, in the same turns\n", run->settings.peers[i].name,
                 run->settings.peers[i].about);

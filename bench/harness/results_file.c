@@ -11,12 +11,26 @@
 
 /* ---- the text ---- */
 
+/* Many programs write these where a measurement failed; of a sign before them the reader says no more. */
+static bool is_no_number(const char *text)
+{
+    static const char *const words[] = {"near 'nan", "near 'NaN", "near 'inf", "near 'Inf", "near '-'"};
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strstr(text, words[i]) != NULL)
+            return true;
+    return false;
+}
+
 static gg_status report_json(const char *path, const json_error_t *error)
 {
     if (json_error_code(error) == json_error_out_of_memory)
         return gg_fail(GG_ERR_MEMORY, "no memory for the JSON of '%.200s'", path);
-    return gg_fail(GG_ERR_FORMAT, "'%.200s' is no complete JSON: line %d, column %d: %.160s", path, error->line,
-                   error->column, error->text);
+    return gg_fail(GG_ERR_FORMAT, "'%.200s' is no complete JSON: line %d, column %d: %.160s%s", path, error->line,
+                   error->column, error->text,
+                   is_no_number(error->text)
+                       ? "; a time that is not a number was written there, which JSON has no word "
+                         "for: measure that case again"
+                       : "");
 }
 
 static gg_status load_stream(json_t **out, FILE *file, const char *path)

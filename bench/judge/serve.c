@@ -19,12 +19,11 @@ typedef struct served {
 static int open_case(void *context, int again)
 {
     served *s = context;
-    const bench_kind *kind = s->line->kind;
     gg_status status = bench_work_open(&s->work, s->line);
     if (status != GG_OK)
         return 1;
     if (again == 0)
-        status = kind->check != NULL ? kind->check(&s->work, s->variant) : bench_check_products(&s->work, s->variant);
+        status = bench_check(&s->work, s->variant);
     if (status != GG_OK)
         bench_work_close(&s->work);
     return status != GG_OK;

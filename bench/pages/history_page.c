@@ -109,7 +109,7 @@ static void card(gg_html *page, const history *h, const history_case *line)
 {
     const chart c = chart_for(h, line);
     gg_html_add(page, "<div class=\"card\"><div class=\"n\">");
-    gg_html_text(page, line->name);
+    gg_html_name(page, line->name);
     gg_html_add(page, "</div><div class=\"ends\"><span>");
     gg_html_time(page, c.high);
     gg_html_add(page, "</span><span>");
@@ -194,8 +194,10 @@ static void step_table(gg_html *page, const history *h)
         gg_html_add(page, "<p>No case changed its level.</p>\n");
         return;
     }
-    gg_html_add(page, "<div class=\"wide\" tabindex=\"0\"><table>\n<thead><tr><th>case</th><th>from</th><th>to</th>"
-                      "<th>change</th><th class=\"words\">at</th></tr></thead>\n<tbody>\n");
+    gg_html_add(
+        page,
+        "<div class=\"wide\" tabindex=\"0\"><table class=\"steps\">\n<thead><tr><th>case</th><th>from</th><th>to</th>"
+        "<th>change</th><th class=\"words\">at</th></tr></thead>\n<tbody>\n");
     for (int i = 0; i < h->case_count; i++)
         for (int step = 1; step < h->cases[i].level_count; step++) {
             const history_step s = history_step_at(h, &h->cases[i], step);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bench_case.h"
 #include "bench_stats.h"
 
 /* Above so many cases a group is split by the next part of their names. */
@@ -257,9 +258,35 @@ static void sum_up(report *r, int which)
     rival->mean = rival->count > 0 ? exp(logs / rival->count) : (double)NAN;
 }
 
+/* Whether the raw calls beside a case of that name are not the products of matrices, but those of its own kind. */
+static bool calls_lapacke(const char *name)
+{
+    int count;
+    const bench_case *lines = bench_cases(&count);
+    for (int i = 0; i < count; i++) {
+        char start[BENCH_NAME_BYTES];
+        const int length = snprintf(start, sizeof start, "%s/%s/", lines[i].suite, lines[i].kind->name);
+        if (lines[i].kind->raw != NULL && strncmp(name, start, (size_t)length) == 0)
+            return true;
+    }
+    return false;
+}
+
+static const char *name_of_raw(const report *r)
+{
+    bool products = false, lapacke = false;
+    for (int i = 0; i < r->count; i++)
+        if (isfinite(r->cases[i].ratios[REPORT_RAW])) {
+            const bool own = calls_lapacke(r->cases[i].samples->name);
+            products = products || !own;
+            lapacke = lapacke || own;
+        }
+    return !lapacke ? "raw cblas_sgemm" : products ? "raw cblas_sgemm or LAPACKE" : "raw LAPACKE";
+}
+
 static void compare_rivals(report *r)
 {
-    snprintf(r->rivals[REPORT_RAW].name, sizeof r->rivals->name, "raw cblas_sgemm");
+    snprintf(r->rivals[REPORT_RAW].name, sizeof r->rivals->name, "%s", name_of_raw(r));
     snprintf(r->rivals[REPORT_BASE].name, sizeof r->rivals->name, "the base");
     for (int i = 0; i < r->peer_count; i++)
         name_peer(&r->rivals[REPORT_PEER + i], &r->peers[i]);

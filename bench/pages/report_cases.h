@@ -6,7 +6,7 @@
 #include "results_file.h"
 
 enum {
-    REPORT_RAW = 0,  /* the raw cblas_sgemm calls, measured in the same turns */
+    REPORT_RAW = 0,  /* the raw calls of cblas_sgemm or LAPACKE, measured in the same turns */
     REPORT_BASE = 1, /* another file of ours */
     REPORT_PEER = 2, /* the first of the files of peers */
     REPORT_MOST_PEERS = 4,

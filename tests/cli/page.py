@@ -13,6 +13,7 @@ class Page(HTMLParser):
         super().__init__()
         self.open, self.tags, self.attributes, self.rows, self.texts = [], [], [], [], []
         self.text = text
+        self.broken = False  # by a place where a line may break
         self.root = ElementTree.fromstring(text)
         self.feed(text)
         self.close()
@@ -27,6 +28,7 @@ class Page(HTMLParser):
             self.rows.append("")
 
     def handle_startendtag(self, tag, attrs):
+        self.broken = tag == "wbr" and bool(self.texts)
         self.tags.append(tag)
         self.attributes += attrs
 
@@ -34,7 +36,11 @@ class Page(HTMLParser):
         assert self.open.pop() == tag, tag
 
     def handle_data(self, data):
-        self.texts.append(data)
+        if self.broken:
+            self.texts[-1] += data
+        else:
+            self.texts.append(data)
+        self.broken = False
         if self.open and self.open[-1] == "th" and self.rows and "tbody" in self.open:
             self.rows[-1] += data
 

@@ -105,6 +105,29 @@ class Results(ProgramTest):
             self.assertTrue(any(kind in name for name in names), kind)
         self.assertEqual([entry for entry in report["benchmarks"] if "error_message" in entry], [])
 
+    def test_long_cases_give_fewer_samples_in_a_hurry(self):
+        short, long = "kernels/sum_rows/32x256", "kernels/svd/1024x1024"
+        for arguments, allowed in (((), {short: range(4, 8), long: [3]}),  # 7, but for a machine that is very busy
+                                   (("--repetitions", "4", "--min-time", "0.7"), {short: [4]}),
+                                   (("--min-time", "0.7"), {short: [7]})):
+            done = self.succeeds("bench", "--quick", "--threads", "1", "--no-raw", "--filter",
+                                 f"^({'|'.join(allowed)})$", *arguments, "--json", "r.json")
+            samples = [entry for entry in self.read_json("r.json")["benchmarks"] if entry["run_type"] == "iteration"]
+            counts = []
+            for name in allowed:
+                own = [entry for entry in samples if entry["run_name"] == name]
+                counts.append(len(own))
+                self.assertIn(len(own), allowed[name])
+                self.assertEqual([entry["repetition_index"] for entry in own], list(range(len(own))))
+                self.assertEqual({entry["repetitions"] for entry in own}, {len(own)})
+            words = f"{min(counts)} to {max(counts)}" if min(counts) < max(counts) else counts[0]
+            self.assertIn(f"median of {words} samples", done.stdout)
+
+    def test_quick_covers_every_kind(self):
+        kinds = [{tuple(name.split("/")[:2]) for name in self.succeeds("bench", "--list", *arguments).stdout.split()}
+                 for arguments in ((), ("--quick",))]
+        self.assertEqual(*kinds)
+
     def test_counters_and_no_allocation_once_warm(self):
         report = self.report("--filter", f"^({PRODUCT}|layers/affine/in_out/32x256x256|training/perceptron/sigmoid.*)$")
         medians = {entry["run_name"]: entry for entry in report["benchmarks"]

@@ -91,6 +91,7 @@ class Pages(HistoryTest):
         page.check_alone(self)
         self.assertEqual(page.rows, [STEPS, STEPS])
         self.assertEqual(page.texts.count(STEADY), 1)
+        self.assertIn(("class", "steps"), page.attributes)  # which a phone shows as blocks
         charts = [title for title in page.titles() if " to " in title]
         self.assertEqual([title.split(":")[0] for title in charts], [STEPS, STEADY])
         marks = [title for title in page.titles() if " at " in title]

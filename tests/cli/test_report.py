@@ -39,6 +39,15 @@ class Pages(ReportTest):
                       "105\u00a0\u00b5s to 115\u00a0\u00b5s"):
             self.assertIn(words, page.words())
 
+    def test_what_the_raw_calls_are(self):
+        inverse = "kernels/svd/64x64"
+        for cases, words in (((PRODUCT,), "Against raw cblas_sgemm"), ((inverse,), "Against raw LAPACKE"),
+                             ((PRODUCT, inverse), "Against raw cblas_sgemm or LAPACKE")):
+            self.write("r.json", results([entry for name in cases for entry in entries(name, [1e-4] * 3,
+                                                                                       ratio_raw=1.0)]))
+            headings = [text for text in self.page("r.json").texts if "Against raw" in text]
+            self.assertEqual([heading.strip() for heading in headings], [words])
+
     def test_marks_and_strips(self):
         self.write("r.json", results(self.usual()))
         page = self.page("r.json")

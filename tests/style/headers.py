@@ -1,7 +1,7 @@
 #!/usr/bin/env python3
 """Every public header compiles alone, without a warning, and so does every pair of adapters.
 
-headers.py STANDARD [--include FOLDER]... -- COMPILER...     STANDARD is c11 or c++17; TAP, one test a header.
+headers.py STANDARD [--include FOLDER]... -- COMPILER...     STANDARD is c99, c11 or c++17; TAP, one test a header.
 A first test plants a header that leans on another, and one with a warning, and wants both refused. darknet and Caffe
 have names in common that C++ alone can tell apart: in C their pair has to be refused by a sentence.
 """
@@ -11,7 +11,7 @@ import subprocess
 import sys
 import tempfile
 
-LANGUAGE = {"c11": "c", "c++17": "c++"}
+LANGUAGE = {"c99": "c", "c11": "c", "c++17": "c++"}
 REFUSED = {"leaning.h": "size_t gg_leaning(void);\n",
            "careless.h": "static inline int gg_careless(int x) { return 0; }\n"}
 
@@ -19,8 +19,8 @@ REFUSED = {"leaning.h": "size_t gg_leaning(void);\n",
 def compile_together(compiler, standard, folders, headers):
     """Nothing, or what the compiler had to say."""
     text = "".join(f"#include <{header}>\n" for header in headers) + "int main(void) { return 0; }\n"
-    command = compiler + ["-x", LANGUAGE[standard], f"-std={standard}", "-Wall", "-Wextra", "-Werror", "-pedantic",
-                          "-fsyntax-only"] + ["-I" + folder for folder in folders] + ["-"]
+    command = compiler + ["-x", LANGUAGE[standard], f"-std={standard}", "-Wall", "-Wextra", "-Werror",
+                          "-pedantic-errors", "-fsyntax-only"] + ["-I" + folder for folder in folders] + ["-"]
     run = subprocess.run(command, input=text, capture_output=True, text=True, check=False)
     return run.stderr.strip() or "refused" if run.returncode else ""
 

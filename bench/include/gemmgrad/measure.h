@@ -1,6 +1,6 @@
 /* gemmgrad/measure.h - your own C code under `gemmgrad ab`: list what is to be measured, then answer its requests.
  *
- * One header, no library. A program that holds your kernels:
+ * One header, no library, C99 or later and C++. A program that holds your kernels:
  *
  *     static int run(void *context) { my_kernel(context); return 0; }
  *     int main(void)
@@ -29,6 +29,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+
+/* Without POSIX, C99 itself knows no clock but that of the CPU; there sys/time.h has one all the same. */
+#if !defined(CLOCK_MONOTONIC) && !defined(TIME_UTC)
+#include <sys/time.h>
+#endif
 
 #ifdef __cplusplus
 extern "C" {
@@ -62,9 +67,11 @@ static inline int gg_measure_serve(const gg_measured_program *program);
 
 /* ---- how ---- */
 
-/* Seconds of a clock that does not go back, where there is one. */
+/* Seconds of a clock that does not go back, where there is one. With -std=c99 and no _POSIX_C_SOURCE it is that of the
+ * day, in microseconds. */
 static inline double gg_measure_now(void)
 {
+#if defined(CLOCK_MONOTONIC) || defined(TIME_UTC)
     struct timespec now;
 #ifdef CLOCK_MONOTONIC
     clock_gettime(CLOCK_MONOTONIC, &now);
@@ -72,6 +79,18 @@ static inline double gg_measure_now(void)
     timespec_get(&now, TIME_UTC);
 #endif
     return (double)now.tv_sec + 1e-9 * (double)now.tv_nsec;
+#else
+    struct timeval now;
+    gettimeofday(&now, NULL);
+    return (double)now.tv_sec + 1e-6 * (double)now.tv_usec;
+#endif
+}
+
+/* From start to now; a clock of the day may have been set back meanwhile. */
+static inline double gg_measure_since(double start)
+{
+    const double seconds = gg_measure_now() - start;
+    return seconds > 0.0 ? seconds : 0.0;
 }
 
 /* Seconds of a repetition, the mean of `count`, at most 25, each timed alone: what comes before may take far longer.
@@ -85,7 +104,7 @@ static inline double gg_measure_apart(const gg_measured *c, long count)
         const double start = gg_measure_now();
         if (c->run(c->context) != 0)
             return -1.0;
-        seconds += gg_measure_now() - start;
+        seconds += gg_measure_since(start);
     }
     return seconds / (double)count;
 }
@@ -99,19 +118,24 @@ static inline double gg_measure_seconds(const gg_measured *c, long count)
     for (long i = 0; i < count; i++)
         if (c->run(c->context) != 0)
             return -1.0;
-    return (gg_measure_now() - start) / (double)count;
+    return gg_measure_since(start) / (double)count;
 }
 
-/* Two milliseconds, and at least so many repetitions: threads that slept are awake, caches are filled. The fastest. */
+/* Two milliseconds, and at least so many turns: threads that slept are awake, caches are filled. The fastest; turns of
+ * more and more repetitions, until the clock's own step is nothing beside them. */
 static inline double gg_measure_warm_up(const gg_measured *c, int fewest)
 {
     double fastest = 1e300;
-    const double end = gg_measure_now() + 2e-3;
-    for (int i = 0; i < fewest || gg_measure_now() < end; i++) {
-        const double seconds = gg_measure_seconds(c, 1);
+    long count = 1;
+    int growing = 1;
+    const double start = gg_measure_now();
+    for (int i = 0; i < fewest || growing || gg_measure_since(start) < 2e-3; i++) {
+        const double seconds = gg_measure_seconds(c, count);
         if (seconds < 0.0)
             return seconds;
-        fastest = seconds < fastest ? seconds : fastest;
+        growing = c->before == NULL && seconds * (double)count < 1e-4;
+        count = growing ? 2 * count : count;
+        fastest = !growing && seconds < fastest ? seconds : fastest;
     }
     return fastest;
 }
