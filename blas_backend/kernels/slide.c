@@ -1,0 +1,283 @@
+/* slide.c - a small kernel that slides over one plane, and its gradients: depthwise convolution of 3 x 3 or 5 x 5 taps
+ * in steps of 1 or 2, right from the planes, without a copy with zeros around.
+ *
+ * A block of LANES results of a row goes down the plane with its column of sums. Each row of x is loaded once, as one
+ * vector for each column of taps, masked where that leaves the plane, and added to all rows of results that see it;
+ * these are held in registers: with K taps and steps of S, padded row S i + m is row m + S k of the kernel for row
+ * i - k of the results, k = 0, 1, ...
+ *   y        sum[k] of row i - k += w[m + S k][q] x[S i + m][q]; the last k has seen all it sees
+ *   dw       sum[m + S k][q] += dy[i - k] x[S i + m][q], lane by lane over the whole plane
+ *   dx       for S = 1 the same as y, from dy by the turned kernel. For S = 2, padded pixel (2 i + m, 2 j + n) is the
+ *            sum over k, l of w[m + 2 k][n + 2 l] dy[i - k][j - l]: four sums for each pixel of dy, put together
+ * Memory is fetched for the plane that follows, for a small one is over before the CPU has guessed where it leads. */
+#include <string.h>
+
+#include "masked.h"
+
+enum { MOST = 5, STRIDE = 2 };
+
+/* The number of k, and of vectors that load_row writes. */
+#define REACH(kernel, stride) (((kernel)-1) / (stride) + 1)
+
+bool GG_KERNEL(has_masks)(void)
+{
+    return GG_HAS_MASKS != 0;
+}
+
+/* Results [column, column + LANES) of every row, and what they see of a row of x. */
+typedef struct block {
+    int64_t at; /* of the first result's first tap in the row */
+    lanes seen[MOST + 1], results;
+} block;
+
+GG_INLINE int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+/* Taps that no result needs count as 0 too: 0 times NaN would be NaN. */
+GG_INLINE block block_at(const gg_slide *s, int64_t column, int kernel, int stride)
+{
+    const int64_t results = s->out_width - column, at = column * stride - s->left;
+    block b = {.at = at, .results = some_lanes(0, results)};
+    GG_UNROLL for (int q = 0; q < kernel; q += stride)
+    {
+        const int64_t end = least(s->width - at - q, stride * results);
+        b.seen[q] = some_lanes(-at - q, end);
+        if (stride == 2)
+            b.seen[q + 1] = some_lanes(-at - q - LANES, end - LANES);
+    }
+    return b;
+}
+
+/* to[q]: what tap q of the results sees. */
+GG_INLINE void load_row(vector *to, const float *row, const block *b, int kernel, int stride)
+{
+    const float *from = row + b->at;
+    GG_UNROLL for (int q = 0; q < kernel; q += stride)
+    {
+        if (stride == 1)
+            to[q] = load(from + q, b->seen[q]);
+        else
+            split(&to[q], &to[q + 1], load(from + q, b->seen[q]), load(from + q + LANES, b->seen[q + 1]));
+    }
+}
+
+GG_INLINE bool has_row(const gg_slide *s, int64_t row)
+{
+    return row >= 0 && row < s->height;
+}
+
+/* ---- y ---- */
+
+GG_INLINE void add_row(vector *sum, const vector *x, const float *w, int m, int kernel, int stride)
+{
+    GG_UNROLL for (int q = 0; q < kernel; q++)
+    {
+        GG_UNROLL for (int p = m; p < kernel; p += stride)
+        {
+            sum[p / stride] += every_lane(w[p * kernel + q]) * x[q];
+        }
+    }
+}
+
+GG_INLINE void put(float *y, vector v, lanes mask, bool accumulate)
+{
+    if (accumulate)
+        v += load(y, mask);
+    store(y, v, mask);
+}
+
+GG_INLINE void slide_block(float *y, const float *x, const float *w, const gg_slide *s, block b, int kernel, int stride,
+                           int64_t begin, int64_t end, float start, bool accumulate)
+{
+    const int last = REACH(kernel, stride) - 1;
+    vector sum[MOST], row[MOST + 1];
+    GG_UNROLL for (int k = 0; k <= last; k++)
+    {
+        sum[k] = every_lane(start);
+    }
+    for (int64_t i = begin; i < end + last; i++) {
+        GG_UNROLL for (int m = 0; m < stride; m++)
+        {
+            const int64_t r = i * stride + m - s->top;
+            if (has_row(s, r)) {
+                load_row(row, x + r * s->width, &b, kernel, stride);
+                __builtin_prefetch(x + r * s->width + b.at + s->next);
+                add_row(sum, row, w, m, kernel, stride);
+            }
+        }
+        if (i - last >= begin) {
+            float *to = y + (i - last) * s->out_width;
+            __builtin_prefetch(to + s->next_out, 1);
+            put(to, sum[last], b.results, accumulate);
+        }
+        GG_UNROLL for (int k = last; k > 0; k--)
+        {
+            sum[k] = sum[k - 1];
+        }
+        sum[0] = every_lane(start);
+    }
+}
+
+GG_INLINE void slide_fixed(float *y, const float *x, const float *w, const gg_slide *s, int kernel, int stride,
+                           int64_t begin, int64_t end, float start, bool accumulate)
+{
+    for (int64_t j = 0; j < s->out_width; j += LANES)
+        slide_block(y + j, x, w, s, block_at(s, j, kernel, stride), kernel, stride, begin, end, start, accumulate);
+}
+
+void GG_KERNEL(slide)(float *y, const float *x, const float *w, const gg_slide *s, int64_t begin, int64_t end,
+                      float start, bool accumulate)
+{
+    if (s->kernel == 3 && s->stride == 1)
+        slide_fixed(y, x, w, s, 3, 1, begin, end, start, accumulate);
+    else if (s->kernel == 3)
+        slide_fixed(y, x, w, s, 3, 2, begin, end, start, accumulate);
+    else if (s->stride == 1)
+        slide_fixed(y, x, w, s, 5, 1, begin, end, start, accumulate);
+    else
+        slide_fixed(y, x, w, s, 5, 2, begin, end, start, accumulate);
+}
+
+/* ---- dw ---- */
+
+/* Row i - k of dy by the rows of the kernel that see it, m, m + stride, ... Rows out of reach are left out: x may be
+ * NaN where they would be 0. */
+GG_INLINE void multiply_row(vector *sum, const vector *dy, const vector *x, int64_t i, int m, int kernel, int stride,
+                            int64_t begin, int64_t end)
+{
+    GG_UNROLL for (int p = m; p < kernel; p += stride)
+    {
+        if (i - p / stride >= begin && i - p / stride < end)
+            GG_UNROLL for (int q = 0; q < kernel; q++)
+            {
+                sum[p * kernel + q] += dy[p / stride] * x[q];
+            }
+    }
+}
+
+GG_INLINE void weights_block(float *sums, const float *dy, const float *x, const gg_slide *s, block b, int kernel,
+                             int stride, int64_t begin, int64_t end)
+{
+    const int last = REACH(kernel, stride) - 1;
+    vector sum[MOST * MOST], row[MOST + 1], seen[MOST];
+    memcpy(sum, sums, (size_t)(kernel * kernel) * sizeof *sum);
+    GG_UNROLL for (int k = 0; k <= last; k++)
+    {
+        seen[k] = every_lane(0.0f);
+    }
+    for (int64_t i = begin; i < end + last; i++) {
+        seen[0] = load(dy + least(i, end - 1) * s->out_width, b.results);
+        __builtin_prefetch(dy + i * s->out_width + s->next_out);
+        GG_UNROLL for (int m = 0; m < stride; m++)
+        {
+            const int64_t r = i * stride + m - s->top;
+            if (has_row(s, r)) {
+                load_row(row, x + r * s->width, &b, kernel, stride);
+                __builtin_prefetch(x + r * s->width + b.at + s->next);
+                multiply_row(sum, seen, row, i, m, kernel, stride, begin, end);
+            }
+        }
+        GG_UNROLL for (int k = last; k > 0; k--)
+        {
+            seen[k] = seen[k - 1];
+        }
+    }
+    memcpy(sums, sum, (size_t)(kernel * kernel) * sizeof *sum);
+}
+
+GG_INLINE void weights_fixed(float *sums, const float *dy, const float *x, const gg_slide *s, int kernel, int stride,
+                             int64_t begin, int64_t end)
+{
+    for (int64_t j = 0; j < s->out_width; j += LANES)
+        weights_block(sums, dy + j, x, s, block_at(s, j, kernel, stride), kernel, stride, begin, end);
+}
+
+void GG_KERNEL(slide_weights)(float *sums, const float *dy, const float *x, const gg_slide *s, int64_t begin,
+                              int64_t end)
+{
+    if (s->kernel == 3 && s->stride == 1)
+        weights_fixed(sums, dy, x, s, 3, 1, begin, end);
+    else if (s->kernel == 3)
+        weights_fixed(sums, dy, x, s, 3, 2, begin, end);
+    else if (s->stride == 1)
+        weights_fixed(sums, dy, x, s, 5, 1, begin, end);
+    else
+        weights_fixed(sums, dy, x, s, 5, 2, begin, end);
+}
+
+/* ---- dx, in steps of 2 ---- */
+
+/* Row m of a pair, from rows seen[k][l] = dy[i - k][j - l]. */
+GG_INLINE void spread_row(float *dx, vector seen[][MOST], const float *w, int m, int kernel, lanes low, lanes high,
+                          bool accumulate)
+{
+    vector sum[STRIDE], a, b;
+    GG_UNROLL for (int n = 0; n < STRIDE; n++)
+    {
+        sum[n] = every_lane(0.0f);
+        GG_UNROLL for (int p = m; p < kernel; p += STRIDE)
+        {
+            GG_UNROLL for (int q = n; q < kernel; q += STRIDE)
+            {
+                sum[n] += every_lane(w[p * kernel + q]) * seen[p / STRIDE][q / STRIDE];
+            }
+        }
+    }
+    join(&a, &b, sum[0], sum[1]);
+    put(dx, a, low, accumulate);
+    put(dx + LANES, b, high, accumulate);
+}
+
+/* Padded columns 2 column and 2 LANES on. */
+GG_INLINE void spread_block(float *dx, const float *dy, const float *w, const gg_slide *s, int64_t column, int kernel,
+                            int64_t begin, int64_t end, bool accumulate)
+{
+    const int last = REACH(kernel, STRIDE) - 1;
+    const int64_t at = STRIDE * column - s->left;
+    const lanes low = some_lanes(-at, s->width - at), high = some_lanes(-at - LANES, s->width - at - LANES);
+    vector seen[MOST / STRIDE + 1][MOST];
+    lanes inside[MOST];
+    GG_UNROLL for (int l = 0; l <= last; l++)
+    {
+        inside[l] = some_lanes(l - column, s->out_width - column + l);
+        GG_UNROLL for (int k = 0; k <= last; k++)
+        {
+            seen[k][l] = every_lane(0.0f);
+        }
+    }
+    for (int64_t i = begin - last; i < end; i++) {
+        GG_UNROLL for (int l = 0; l <= last; l++)
+        {
+            GG_UNROLL for (int k = last; k > 0; k--)
+            {
+                seen[k][l] = seen[k - 1][l];
+            }
+            seen[0][l] = every_lane(0.0f);
+            if (i >= 0 && i < s->out_height)
+                seen[0][l] = load(dy + i * s->out_width + column - l, inside[l]);
+        }
+        __builtin_prefetch(dy + i * s->out_width + column + s->next_out);
+        GG_UNROLL for (int m = 0; m < STRIDE; m++)
+        {
+            const int64_t r = STRIDE * i + m - s->top;
+            if (i >= begin && has_row(s, r)) {
+                float *to = dx + r * s->width + at;
+                __builtin_prefetch(to + s->next, 1);
+                __builtin_prefetch(to + s->next + LANES, 1);
+                spread_row(to, seen, w, m, kernel, low, high, accumulate);
+            }
+        }
+    }
+}
+
+void GG_KERNEL(slide_data)(float *dx, const float *dy, const float *w, const gg_slide *s, int64_t begin, int64_t end,
+                           bool accumulate)
+{
+    for (int64_t j = s->left / STRIDE; STRIDE * j - s->left < s->width; j += LANES)
+        if (s->kernel == 3)
+            spread_block(dx, dy, w, s, j, 3, begin, end, accumulate);
+        else
+            spread_block(dx, dy, w, s, j, 5, begin, end, accumulate);
+}
