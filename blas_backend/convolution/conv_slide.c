@@ -25,23 +25,12 @@ typedef struct job {
     gg_slide slide;
     int64_t begin, end; /* rows that a kernel takes of a plane */
     int64_t band;       /* of them at a time */
-    int64_t parts;      /* planes or filters, to be cut into parts */
+    int64_t parts;      /* planes of X, or filters, to be cut into parts */
 } job;
 
 static int64_t least(int64_t a, int64_t b)
 {
     return a < b ? a : b;
-}
-
-static int64_t filter_of(const job *j, int64_t plane)
-{
-    return plane % j->call->g.filters;
-}
-
-/* The plane of X that a plane of Y comes from; both are counted through the images. */
-static int64_t plane_of_x(const job *j, int64_t plane)
-{
-    return plane / j->call->g.group_filters;
 }
 
 static void run(job *j, int64_t parts, int threads, gg_part_body body)
@@ -50,6 +39,20 @@ static void run(job *j, int64_t parts, int threads, gg_part_body body)
     j->band = rows < LEAST_ROWS ? LEAST_ROWS : rows;
     j->parts = parts;
     gg_parallel_run((int)least(threads, parts), body, j);
+}
+
+/* The planes of X of one part. Divisions would take longer than a small plane's sums. */
+static void for_planes(const job *j, int part, int parts, void (*plane)(const job *, int64_t image, int64_t channel))
+{
+    const int64_t channels = j->call->g.channels, begin = j->parts * part / parts, end = j->parts * (part + 1) / parts;
+    int64_t image = begin / channels, channel = begin % channels;
+    for (int64_t i = begin; i < end; i++) {
+        plane(j, image, channel);
+        if (++channel == channels) {
+            channel = 0;
+            image++;
+        }
+    }
 }
 
 /* From X to Y. */
@@ -75,56 +78,65 @@ static job job_of(const gg_conv_call *call)
 
 /* ---- forward ---- */
 
-static void forward_part(void *context, int part, int parts)
+static void forward_plane(const job *j, int64_t image, int64_t channel)
 {
-    const job *j = context;
     const gg_conv_call *call = j->call;
     const gg_conv_geometry *g = &call->g;
-    for (int64_t i = j->parts * part / parts; i < j->parts * (part + 1) / parts; i++) {
-        const int64_t filter = filter_of(j, i);
+    const float *x = call->x + (image * g->channels + channel) * g->plane;
+    const int64_t first = channel * g->group_filters;
+    for (int64_t filter = first; filter < first + g->group_filters; filter++)
         for (int64_t begin = 0; begin < j->end; begin += j->band) {
             const int64_t end = least(begin + j->band, j->end);
-            gg_kernels()->slide(call->y + i * g->pixels, call->x + plane_of_x(j, i) * g->plane,
-                                call->w + filter * g->taps, &j->slide, begin, end,
-                                call->bias != NULL ? call->bias[filter] : 0.0f, false);
-            gg_conv_finish(&j->finish, i / g->filters, filter, begin * g->out_width, end * g->out_width);
+            gg_kernels()->slide(call->y + (image * g->filters + filter) * g->pixels, x, call->w + filter * g->taps,
+                                &j->slide, begin, end, call->bias != NULL ? call->bias[filter] : 0.0f, false);
+            gg_conv_finish(&j->finish, image, filter, begin * g->out_width, end * g->out_width);
         }
-    }
+}
+
+static void forward_part(void *context, int part, int parts)
+{
+    for_planes(context, part, parts, forward_plane);
 }
 
 void gg_conv_slide_forward(const gg_conv_call *call, int threads)
 {
     job j = job_of(call);
-    run(&j, call->g.batch * call->g.filters, threads, forward_part);
+    run(&j, call->g.batch * call->g.channels, threads, forward_part);
 }
 
 /* ---- dX ---- */
 
 /* What one filter adds to the plane of X. */
-static void data_plane(const job *j, float *dx, int64_t plane, bool accumulate)
+static void data_filter(const job *j, float *dx, const float *dy, const float *w, bool accumulate)
 {
-    const gg_conv_call *call = j->call;
-    const int64_t taps = call->g.taps;
-    const float *w = call->w + filter_of(j, plane) * taps, *dy = call->dy + plane * call->g.pixels;
+    const int64_t taps = j->call->g.taps;
     float turned[MOST_TAPS];
     for (int64_t t = 0; t < taps; t++)
         turned[t] = w[taps - 1 - t];
     for (int64_t begin = j->begin; begin < j->end; begin += j->band) {
         const int64_t end = least(begin + j->band, j->end);
-        if (call->g.stride_y == 1)
+        if (j->call->g.stride_y == 1)
             gg_kernels()->slide(dx, dy, turned, &j->slide, begin, end, 0.0f, accumulate);
         else
             gg_kernels()->slide_data(dx, dy, w, &j->slide, begin, end, accumulate);
     }
 }
 
+static void data_plane(const job *j, int64_t image, int64_t channel)
+{
+    const gg_conv_call *call = j->call;
+    const gg_conv_geometry *g = &call->g;
+    float *dx = call->dx + (image * g->channels + channel) * g->plane;
+    for (int64_t i = 0; i < g->group_filters; i++) {
+        const int64_t filter = channel * g->group_filters + i;
+        data_filter(j, dx, call->dy + (image * g->filters + filter) * g->pixels, call->w + filter * g->taps,
+                    call->accumulate || i > 0);
+    }
+}
+
 static void data_part(void *context, int part, int parts)
 {
-    const job *j = context;
-    const gg_conv_geometry *g = &j->call->g;
-    for (int64_t i = j->parts * part / parts; i < j->parts * (part + 1) / parts; i++)
-        for (int64_t k = 0; k < g->group_filters; k++)
-            data_plane(j, j->call->dx + i * g->plane, i * g->group_filters + k, j->call->accumulate || k > 0);
+    for_planes(context, part, parts, data_plane);
 }
 
 /* The turned kernel slides over dY, which takes the place of X. */
@@ -159,20 +171,23 @@ void gg_conv_slide_data(const gg_conv_call *call, int threads)
 
 /* ---- dW ---- */
 
+static void weights_filter(const job *j, int64_t filter)
+{
+    const gg_conv_call *call = j->call;
+    const gg_conv_geometry *g = &call->g;
+    const float *x = call->x + filter / g->group_filters * g->plane, *dy = call->dy + filter * g->pixels;
+    float sums[MOST_TAPS * GG_TAP_SUMS] = {0};
+    for (int64_t image = 0; image < g->batch; image++, x += j->slide.next, dy += j->slide.next_out)
+        for (int64_t begin = 0; begin < j->end; begin += j->band)
+            gg_kernels()->slide_weights(sums, dy, x, &j->slide, begin, least(begin + j->band, j->end));
+    gg_kernels()->total_taps(call->dw + filter * g->taps, sums, g->taps, call->accumulate);
+}
+
 static void weights_part(void *context, int part, int parts)
 {
     const job *j = context;
-    const gg_conv_call *call = j->call;
-    const gg_conv_geometry *g = &call->g;
-    for (int64_t i = j->parts * part / parts; i < j->parts * (part + 1) / parts; i++) {
-        float sums[MOST_TAPS * GG_TAP_SUMS] = {0};
-        for (int64_t plane = i; plane < g->batch * g->filters; plane += g->filters)
-            for (int64_t begin = 0; begin < j->end; begin += j->band)
-                gg_kernels()->slide_weights(sums, call->dy + plane * g->pixels,
-                                            call->x + plane_of_x(j, plane) * g->plane, &j->slide, begin,
-                                            least(begin + j->band, j->end));
-        gg_kernels()->total_taps(call->dw + i * g->taps, sums, g->taps, call->accumulate);
-    }
+    for (int64_t i = j->parts * part / parts; i < j->parts * (part + 1) / parts; i++)
+        weights_filter(j, i);
 }
 
 void gg_conv_slide_weights(const gg_conv_call *call, int threads)

@@ -6,6 +6,13 @@
 
 #include "kernel_set.h"
 
+/* n, or the nearest number of lanes that there are. */
+GG_INLINE int clamp_lane(int64_t n)
+{
+    const int64_t above = n < 0 ? 0 : n;
+    return above > LANES ? LANES : (int)above;
+}
+
 /* vector: LANES floats, with the compilers' operators on vector types. lanes: some of them.
  *   some_lanes    lanes [first, end), of which either may lie outside the register
  *   load, store   the lanes of the mask; the others are 0, and memory there is not touched
@@ -17,11 +24,14 @@
 typedef __m512 vector;
 typedef __mmask16 lanes;
 
+GG_INLINE uint32_t below(int64_t n)
+{
+    return (1u << clamp_lane(n)) - 1u;
+}
+
 GG_INLINE lanes some_lanes(int64_t first, int64_t end)
 {
-    const uint32_t below_end = end >= LANES ? 0xffff : end <= 0 ? 0 : (1u << (unsigned)end) - 1u;
-    const uint32_t below_first = first >= LANES ? 0xffff : first <= 0 ? 0 : (1u << (unsigned)first) - 1u;
-    return (lanes)(below_end & ~below_first);
+    return (lanes)(below(end) & ~below(first));
 }
 
 GG_INLINE vector load(const float *p, lanes mask)
@@ -61,8 +71,7 @@ typedef __m256i lanes;
 
 GG_INLINE __m256i below(int64_t n)
 {
-    const int clamped = n > LANES ? LANES : n < 0 ? 0 : (int)n;
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(clamped), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
+    return _mm256_cmpgt_epi32(_mm256_set1_epi32(clamp_lane(n)), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
 }
 
 GG_INLINE lanes some_lanes(int64_t first, int64_t end)
@@ -108,25 +117,25 @@ GG_INLINE void join(vector *a, vector *b, vector even, vector odd)
 #define GG_HAS_MASKS 0
 typedef float vector __attribute__((vector_size(LANES * sizeof(float))));
 typedef struct lanes {
-    int64_t first, end;
+    int first, end;
 } lanes;
 
 GG_INLINE lanes some_lanes(int64_t first, int64_t end)
 {
-    return (lanes){first < 0 ? 0 : first, end > LANES ? LANES : end};
+    return (lanes){clamp_lane(first), clamp_lane(end)};
 }
 
 GG_INLINE vector load(const float *p, lanes mask)
 {
     vector v = {0};
-    for (int64_t i = mask.first; i < mask.end; i++)
+    for (int i = mask.first; i < mask.end; i++)
         v[i] = p[i];
     return v;
 }
 
 GG_INLINE void store(float *p, vector v, lanes mask)
 {
-    for (int64_t i = mask.first; i < mask.end; i++)
+    for (int i = mask.first; i < mask.end; i++)
         p[i] = v[i];
 }
 

@@ -10,8 +10,6 @@
  *   dx       for S = 1 the same as y, from dy by the turned kernel. For S = 2, padded pixel (2 i + m, 2 j + n) is the
  *            sum over k, l of w[m + 2 k][n + 2 l] dy[i - k][j - l]: four sums for each pixel of dy, put together
  * Memory is fetched for the plane that follows, for a small one is over before the CPU has guessed where it leads. */
-#include <string.h>
-
 #include "masked.h"
 
 enum { MOST = 5, STRIDE = 2 };
@@ -68,15 +66,24 @@ GG_INLINE bool has_row(const gg_slide *s, int64_t row)
     return row >= 0 && row < s->height;
 }
 
+/* Held in registers, as far as these suffice: what is stored might be a weight, for all the compiler knows. */
+GG_INLINE void hold_weights(vector *held, const float *w, int kernel)
+{
+    GG_UNROLL for (int t = 0; t < kernel * kernel; t++)
+    {
+        held[t] = every_lane(w[t]);
+    }
+}
+
 /* ---- y ---- */
 
-GG_INLINE void add_row(vector *sum, const vector *x, const float *w, int m, int kernel, int stride)
+GG_INLINE void add_row(vector *sum, const vector *x, const vector *w, int m, int kernel, int stride)
 {
     GG_UNROLL for (int q = 0; q < kernel; q++)
     {
         GG_UNROLL for (int p = m; p < kernel; p += stride)
         {
-            sum[p / stride] += every_lane(w[p * kernel + q]) * x[q];
+            sum[p / stride] += w[p * kernel + q] * x[q];
         }
     }
 }
@@ -88,8 +95,8 @@ GG_INLINE void put(float *y, vector v, lanes mask, bool accumulate)
     store(y, v, mask);
 }
 
-GG_INLINE void slide_block(float *y, const float *x, const float *w, const gg_slide *s, block b, int kernel, int stride,
-                           int64_t begin, int64_t end, float start, bool accumulate)
+GG_INLINE void slide_block(float *y, const float *x, const vector *w, const gg_slide *s, block b, int kernel,
+                           int stride, int64_t begin, int64_t end, float start, bool accumulate)
 {
     const int last = REACH(kernel, stride) - 1;
     vector sum[MOST], row[MOST + 1];
@@ -123,8 +130,12 @@ GG_INLINE void slide_block(float *y, const float *x, const float *w, const gg_sl
 GG_INLINE void slide_fixed(float *y, const float *x, const float *w, const gg_slide *s, int kernel, int stride,
                            int64_t begin, int64_t end, float start, bool accumulate)
 {
-    for (int64_t j = 0; j < s->out_width; j += LANES)
-        slide_block(y + j, x, w, s, block_at(s, j, kernel, stride), kernel, stride, begin, end, start, accumulate);
+    const gg_slide local = *s;
+    vector held[MOST * MOST];
+    hold_weights(held, w, kernel);
+    for (int64_t j = 0; j < local.out_width; j += LANES)
+        slide_block(y + j, x, held, &local, block_at(&local, j, kernel, stride), kernel, stride, begin, end, start,
+                    accumulate);
 }
 
 void GG_KERNEL(slide)(float *y, const float *x, const float *w, const gg_slide *s, int64_t begin, int64_t end,
@@ -142,18 +153,38 @@ void GG_KERNEL(slide)(float *y, const float *x, const float *w, const gg_slide *
 
 /* ---- dw ---- */
 
-/* Row i - k of dy by the rows of the kernel that see it, m, m + stride, ... Rows out of reach are left out: x may be
- * NaN where they would be 0. */
-GG_INLINE void multiply_row(vector *sum, const vector *dy, const vector *x, int64_t i, int m, int kernel, int stride,
-                            int64_t begin, int64_t end)
+/* seen[k] is row i - k of dy, for the rows i [from, to) that come. Rows out of [begin, end) count for nothing, which is
+ * more than to be 0, for x may be NaN: `whole` where there are none. */
+GG_INLINE void weights_rows(vector *sum, vector *seen, const float *dy, const float *x, const gg_slide *s,
+                            const block *b, int kernel, int stride, int64_t begin, int64_t end, int64_t from,
+                            int64_t to, bool whole)
 {
-    GG_UNROLL for (int p = m; p < kernel; p += stride)
-    {
-        if (i - p / stride >= begin && i - p / stride < end)
-            GG_UNROLL for (int q = 0; q < kernel; q++)
-            {
-                sum[p * kernel + q] += dy[p / stride] * x[q];
+    vector row[MOST + 1];
+    for (int64_t i = from; i < to; i++) {
+        GG_UNROLL for (int k = REACH(kernel, stride) - 1; k > 0; k--)
+        {
+            seen[k] = seen[k - 1];
+        }
+        if (whole || i < end)
+            seen[0] = load(dy + i * s->out_width, b->results);
+        __builtin_prefetch(dy + i * s->out_width + s->next_out);
+        GG_UNROLL for (int m = 0; m < stride; m++)
+        {
+            const int64_t r = i * stride + m - s->top;
+            if (has_row(s, r)) {
+                load_row(row, x + r * s->width, b, kernel, stride);
+                __builtin_prefetch(x + r * s->width + b->at + s->next);
+                GG_UNROLL for (int p = m; p < kernel; p += stride)
+                {
+                    const int k = p / stride;
+                    if (whole || (i - k >= begin && i - k < end))
+                        GG_UNROLL for (int q = 0; q < kernel; q++)
+                        {
+                            sum[p * kernel + q] += seen[k] * row[q];
+                        }
+                }
             }
+        }
     }
 }
 
@@ -161,37 +192,31 @@ GG_INLINE void weights_block(float *sums, const float *dy, const float *x, const
                              int stride, int64_t begin, int64_t end)
 {
     const int last = REACH(kernel, stride) - 1;
-    vector sum[MOST * MOST], row[MOST + 1], seen[MOST];
-    memcpy(sum, sums, (size_t)(kernel * kernel) * sizeof *sum);
+    const int64_t head = begin + last, tail = head > end ? head : end;
+    vector sum[MOST * MOST], seen[MOST];
+    GG_UNROLL for (int t = 0; t < kernel * kernel; t++)
+    {
+        sum[t] = load(sums + t * LANES, some_lanes(0, LANES));
+    }
     GG_UNROLL for (int k = 0; k <= last; k++)
     {
         seen[k] = every_lane(0.0f);
     }
-    for (int64_t i = begin; i < end + last; i++) {
-        seen[0] = load(dy + least(i, end - 1) * s->out_width, b.results);
-        __builtin_prefetch(dy + i * s->out_width + s->next_out);
-        GG_UNROLL for (int m = 0; m < stride; m++)
-        {
-            const int64_t r = i * stride + m - s->top;
-            if (has_row(s, r)) {
-                load_row(row, x + r * s->width, &b, kernel, stride);
-                __builtin_prefetch(x + r * s->width + b.at + s->next);
-                multiply_row(sum, seen, row, i, m, kernel, stride, begin, end);
-            }
-        }
-        GG_UNROLL for (int k = last; k > 0; k--)
-        {
-            seen[k] = seen[k - 1];
-        }
+    weights_rows(sum, seen, dy, x, s, &b, kernel, stride, begin, end, begin, head, false);
+    weights_rows(sum, seen, dy, x, s, &b, kernel, stride, begin, end, head, end, true);
+    weights_rows(sum, seen, dy, x, s, &b, kernel, stride, begin, end, tail, end + last, false);
+    GG_UNROLL for (int t = 0; t < kernel * kernel; t++)
+    {
+        store(sums + t * LANES, sum[t], some_lanes(0, LANES));
     }
-    memcpy(sums, sum, (size_t)(kernel * kernel) * sizeof *sum);
 }
 
 GG_INLINE void weights_fixed(float *sums, const float *dy, const float *x, const gg_slide *s, int kernel, int stride,
                              int64_t begin, int64_t end)
 {
-    for (int64_t j = 0; j < s->out_width; j += LANES)
-        weights_block(sums, dy + j, x, s, block_at(s, j, kernel, stride), kernel, stride, begin, end);
+    const gg_slide local = *s;
+    for (int64_t j = 0; j < local.out_width; j += LANES)
+        weights_block(sums, dy + j, x, &local, block_at(&local, j, kernel, stride), kernel, stride, begin, end);
 }
 
 void GG_KERNEL(slide_weights)(float *sums, const float *dy, const float *x, const gg_slide *s, int64_t begin,
@@ -210,7 +235,7 @@ void GG_KERNEL(slide_weights)(float *sums, const float *dy, const float *x, cons
 /* ---- dx, in steps of 2 ---- */
 
 /* Row m of a pair, from rows seen[k][l] = dy[i - k][j - l]. */
-GG_INLINE void spread_row(float *dx, vector seen[][MOST], const float *w, int m, int kernel, lanes low, lanes high,
+GG_INLINE void spread_row(float *dx, vector seen[][MOST], const vector *w, int m, int kernel, lanes low, lanes high,
                           bool accumulate)
 {
     vector sum[STRIDE], a, b;
@@ -221,7 +246,7 @@ GG_INLINE void spread_row(float *dx, vector seen[][MOST], const float *w, int m,
         {
             GG_UNROLL for (int q = n; q < kernel; q += STRIDE)
             {
-                sum[n] += every_lane(w[p * kernel + q]) * seen[p / STRIDE][q / STRIDE];
+                sum[n] += w[p * kernel + q] * seen[p / STRIDE][q / STRIDE];
             }
         }
     }
@@ -231,7 +256,7 @@ GG_INLINE void spread_row(float *dx, vector seen[][MOST], const float *w, int m,
 }
 
 /* Padded columns 2 column and 2 LANES on. */
-GG_INLINE void spread_block(float *dx, const float *dy, const float *w, const gg_slide *s, int64_t column, int kernel,
+GG_INLINE void spread_block(float *dx, const float *dy, const vector *w, const gg_slide *s, int64_t column, int kernel,
                             int64_t begin, int64_t end, bool accumulate)
 {
     const int last = REACH(kernel, STRIDE) - 1;
@@ -272,12 +297,21 @@ GG_INLINE void spread_block(float *dx, const float *dy, const float *w, const gg
     }
 }
 
+GG_INLINE void spread_fixed(float *dx, const float *dy, const float *w, const gg_slide *s, int kernel, int64_t begin,
+                            int64_t end, bool accumulate)
+{
+    const gg_slide local = *s;
+    vector held[MOST * MOST];
+    hold_weights(held, w, kernel);
+    for (int64_t j = local.left / STRIDE; STRIDE * j - local.left < local.width; j += LANES)
+        spread_block(dx, dy, held, &local, j, kernel, begin, end, accumulate);
+}
+
 void GG_KERNEL(slide_data)(float *dx, const float *dy, const float *w, const gg_slide *s, int64_t begin, int64_t end,
                            bool accumulate)
 {
-    for (int64_t j = s->left / STRIDE; STRIDE * j - s->left < s->width; j += LANES)
-        if (s->kernel == 3)
-            spread_block(dx, dy, w, s, j, 3, begin, end, accumulate);
-        else
-            spread_block(dx, dy, w, s, j, 5, begin, end, accumulate);
+    if (s->kernel == 3)
+        spread_fixed(dx, dy, w, s, 3, begin, end, accumulate);
+    else
+        spread_fixed(dx, dy, w, s, 5, begin, end, accumulate);
 }
