@@ -8,7 +8,8 @@
 enum {
     MOST_TAPS = 25,
     BAND = 2048, /* floats of a plane at a time */
-    LEAST_ROWS = 8
+    LEAST_ROWS = 8,
+    AHEAD = 512 /* floats of planes at least, from what is read to what is fetched: a small plane takes less time */
 };
 
 bool gg_conv_slides(const gg_conv_geometry *g)
@@ -59,6 +60,7 @@ static void for_planes(const job *j, int part, int parts, void (*plane)(const jo
 static job job_of(const gg_conv_call *call)
 {
     const gg_conv_geometry *g = &call->g;
+    const int64_t ahead = (AHEAD + g->plane - 1) / g->plane;
     job j = {.call = call,
              .finish = *call,
              .slide = {.kernel = g->kernel_height,
@@ -69,8 +71,8 @@ static job job_of(const gg_conv_call *call)
                        .out_width = g->out_width,
                        .top = g->pad_top,
                        .left = g->pad_left,
-                       .next = g->plane,
-                       .next_out = g->pixels},
+                       .next = ahead * g->plane,
+                       .next_out = ahead * g->pixels},
              .end = g->out_height};
     j.finish.bias = NULL;
     return j;

@@ -63,7 +63,7 @@ GG_INLINE void load_row(vector *to, const float *row, const block *b, int kernel
 
 GG_INLINE bool has_row(const gg_slide *s, int64_t row)
 {
-    return row >= 0 && row < s->height;
+    return (uint64_t)row < (uint64_t)s->height; /* from 0 on, for negative ones become large */
 }
 
 /* Held in registers, as far as these suffice: what is stored might be a weight, for all the compiler knows. */
