@@ -6,6 +6,8 @@
 
 #include "kernel_set.h"
 
+#include <string.h>
+
 /* n, or the nearest number of lanes that there are. */
 GG_INLINE int clamp_lane(int64_t n)
 {
@@ -128,15 +130,21 @@ GG_INLINE lanes some_lanes(int64_t first, int64_t end)
 GG_INLINE vector load(const float *p, lanes mask)
 {
     vector v = {0};
-    for (int i = mask.first; i < mask.end; i++)
-        v[i] = p[i];
+    if (mask.first == 0 && mask.end == LANES)
+        memcpy(&v, p, sizeof v);
+    else
+        for (int i = mask.first; i < mask.end; i++)
+            v[i] = p[i];
     return v;
 }
 
 GG_INLINE void store(float *p, vector v, lanes mask)
 {
-    for (int i = mask.first; i < mask.end; i++)
-        p[i] = v[i];
+    if (mask.first == 0 && mask.end == LANES)
+        memcpy(p, &v, sizeof v);
+    else
+        for (int i = mask.first; i < mask.end; i++)
+            p[i] = v[i];
 }
 
 GG_INLINE vector every_lane(float x)

@@ -71,12 +71,12 @@ static inline void exchange(vector r[LANES])
 #else
 static inline void exchange(vector r[LANES])
 {
+    float from[LANES][LANES], to[LANES][LANES];
+    memcpy(from, r, sizeof from);
     for (int i = 0; i < LANES; i++)
-        for (int j = 0; j < i; j++) {
-            const float held = r[i][j];
-            r[i][j] = r[j][i];
-            r[j][i] = held;
-        }
+        for (int j = 0; j < LANES; j++)
+            to[i][j] = from[j][i];
+    memcpy(r, to, sizeof to);
 }
 #endif
 
