@@ -63,13 +63,14 @@ enum { GG_ROW_SLACK = 16 };
 /* Rows that split_rows holds at a time, and join_rows the first of, of stride (part + GG_ROW_SLACK) floats each. */
 enum { GG_ROWS_BETWEEN = 8 };
 
-/* A kernel of 3 x 3 or 5 x 5 taps that slides over a plane in steps of 1 or 2 (kernels/slide.c). */
+/* A kernel of 3 x 3 or 5 x 5 taps that slides over planes in steps of 1 or 2 (kernels/slide.c). */
 typedef struct gg_slide {
     int64_t kernel, stride;
     int64_t height, width;         /* of x */
     int64_t out_height, out_width; /* of y */
     int64_t top, left;             /* zeros before x; below 0: rows and columns of x that nobody sees */
-    int64_t next, next_out;        /* floats from planes of x and of y to those that follow, fetched meanwhile */
+    int64_t plane, out_plane;      /* floats from a plane of x and of y to the next one */
+    int64_t ahead, out_ahead;      /* to those that are fetched meanwhile */
 } gg_slide;
 
 /* Rows of the matrix of columns: `count` of them from row `first` on, row c taps + t being tap t of channel c, which
@@ -164,9 +165,10 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   join_rows           x[r][i stride + p] = or += source[r lds + p part + i]; reads source up to 15 floats beyond
  *                       (between: GG_ROWS_BETWEEN rows; 0 for split_rows, which keeps all but the columns so)
  *   has_masks           whether registers of this set have masks, without which slide and its gradients are slow
- *   slide               rows [begin, end) of y = or += start + the kernel's sums over x
- *   slide_data          the gradient of x for a stride of 2: padded rows 2 begin to 2 end - 1
- *   slide_weights       adds that of w by rows [begin, end) of dy to GG_TAP_SUMS sums of each tap (see total_taps)
+ *   slide               rows [begin, end) of planes of y = or += start (NULL: 0) + the kernel's sums over x; each
+ *                       plane has a start and a w of its own, side by side
+ *   slide_data          the gradients of x for a stride of 2: padded rows 2 begin to 2 end - 1
+ *   slide_weights       adds that of w by rows [begin, end) of planes of dy to GG_TAP_SUMS sums of each tap
  *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
  *                       target and each run of source are touched
  *   add_columns         the runs of tap row r += source[r]
@@ -278,12 +280,13 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
        int64_t stride, bool accumulate, float *between))                                                               \
     X(bool, has_masks, (void))                                                                                         \
     X(void, slide,                                                                                                     \
-      (float *y, const float *x, const float *w, const gg_slide *s, int64_t begin, int64_t end, float start,           \
-       bool accumulate))                                                                                               \
+      (float *y, const float *x, const float *w, const float *start, const gg_slide *s, int64_t planes, int64_t begin, \
+       int64_t end, bool accumulate))                                                                                  \
     X(void, slide_data,                                                                                                \
-      (float *dx, const float *dy, const float *w, const gg_slide *s, int64_t begin, int64_t end, bool accumulate))    \
+      (float *dx, const float *dy, const float *w, const gg_slide *s, int64_t planes, int64_t begin, int64_t end,      \
+       bool accumulate))                                                                                               \
     X(void, slide_weights,                                                                                             \
-      (float *sums, const float *dy, const float *x, const gg_slide *s, int64_t begin, int64_t end))                   \
+      (float *sums, const float *dy, const float *x, const gg_slide *s, int64_t planes, int64_t begin, int64_t end))   \
     X(void, copy_columns,                                                                                              \
       (float *target, int64_t ld, const float *source, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
        int64_t run_count))                                                                                             \

@@ -110,13 +110,13 @@ GG_INLINE void slide_block(float *y, const float *x, const vector *w, const gg_s
             const int64_t r = i * stride + m - s->top;
             if (has_row(s, r)) {
                 load_row(row, x + r * s->width, &b, kernel, stride);
-                __builtin_prefetch(x + r * s->width + b.at + s->next);
+                __builtin_prefetch(x + r * s->width + b.at + s->ahead);
                 add_row(sum, row, w, m, kernel, stride);
             }
         }
         if (i - last >= begin) {
             float *to = y + (i - last) * s->out_width;
-            __builtin_prefetch(to + s->next_out, 1);
+            __builtin_prefetch(to + s->out_ahead, 1);
             put(to, sum[last], b.results, accumulate);
         }
         GG_UNROLL for (int k = last; k > 0; k--)
@@ -127,28 +127,32 @@ GG_INLINE void slide_block(float *y, const float *x, const vector *w, const gg_s
     }
 }
 
-GG_INLINE void slide_fixed(float *y, const float *x, const float *w, const gg_slide *s, int kernel, int stride,
-                           int64_t begin, int64_t end, float start, bool accumulate)
+GG_INLINE void slide_fixed(float *y, const float *x, const float *w, const float *start, const gg_slide *s, int kernel,
+                           int stride, int64_t planes, int64_t begin, int64_t end, bool accumulate)
 {
     const gg_slide local = *s;
-    vector held[MOST * MOST];
-    hold_weights(held, w, kernel);
-    for (int64_t j = 0; j < local.out_width; j += LANES)
-        slide_block(y + j, x, held, &local, block_at(&local, j, kernel, stride), kernel, stride, begin, end, start,
-                    accumulate);
+    for (int64_t j = 0; j < local.out_width; j += LANES) {
+        const block b = block_at(&local, j, kernel, stride);
+        for (int64_t n = 0; n < planes; n++) {
+            vector held[MOST * MOST];
+            hold_weights(held, w + n * kernel * kernel, kernel);
+            slide_block(y + n * local.out_plane + j, x + n * local.plane, held, &local, b, kernel, stride, begin, end,
+                        start != NULL ? start[n] : 0.0f, accumulate);
+        }
+    }
 }
 
-void GG_KERNEL(slide)(float *y, const float *x, const float *w, const gg_slide *s, int64_t begin, int64_t end,
-                      float start, bool accumulate)
+void GG_KERNEL(slide)(float *y, const float *x, const float *w, const float *start, const gg_slide *s, int64_t planes,
+                      int64_t begin, int64_t end, bool accumulate)
 {
     if (s->kernel == 3 && s->stride == 1)
-        slide_fixed(y, x, w, s, 3, 1, begin, end, start, accumulate);
+        slide_fixed(y, x, w, start, s, 3, 1, planes, begin, end, accumulate);
     else if (s->kernel == 3)
-        slide_fixed(y, x, w, s, 3, 2, begin, end, start, accumulate);
+        slide_fixed(y, x, w, start, s, 3, 2, planes, begin, end, accumulate);
     else if (s->stride == 1)
-        slide_fixed(y, x, w, s, 5, 1, begin, end, start, accumulate);
+        slide_fixed(y, x, w, start, s, 5, 1, planes, begin, end, accumulate);
     else
-        slide_fixed(y, x, w, s, 5, 2, begin, end, start, accumulate);
+        slide_fixed(y, x, w, start, s, 5, 2, planes, begin, end, accumulate);
 }
 
 /* ---- dw ---- */
@@ -167,13 +171,13 @@ GG_INLINE void weights_rows(vector *sum, vector *seen, const float *dy, const fl
         }
         if (whole || i < end)
             seen[0] = load(dy + i * s->out_width, b->results);
-        __builtin_prefetch(dy + i * s->out_width + s->next_out);
+        __builtin_prefetch(dy + i * s->out_width + s->out_ahead);
         GG_UNROLL for (int m = 0; m < stride; m++)
         {
             const int64_t r = i * stride + m - s->top;
             if (has_row(s, r)) {
                 load_row(row, x + r * s->width, b, kernel, stride);
-                __builtin_prefetch(x + r * s->width + b->at + s->next);
+                __builtin_prefetch(x + r * s->width + b->at + s->ahead);
                 GG_UNROLL for (int p = m; p < kernel; p += stride)
                 {
                     const int k = p / stride;
@@ -188,48 +192,53 @@ GG_INLINE void weights_rows(vector *sum, vector *seen, const float *dy, const fl
     }
 }
 
-GG_INLINE void weights_block(float *sums, const float *dy, const float *x, const gg_slide *s, block b, int kernel,
-                             int stride, int64_t begin, int64_t end)
+GG_INLINE void weights_plane(vector *sum, const float *dy, const float *x, const gg_slide *s, const block *b,
+                             int kernel, int stride, int64_t begin, int64_t end)
 {
     const int last = REACH(kernel, stride) - 1;
     const int64_t head = begin + last, tail = head > end ? head : end;
-    vector sum[MOST * MOST], seen[MOST];
-    GG_UNROLL for (int t = 0; t < kernel * kernel; t++)
-    {
-        sum[t] = load(sums + t * LANES, some_lanes(0, LANES));
-    }
+    vector seen[MOST];
     GG_UNROLL for (int k = 0; k <= last; k++)
     {
         seen[k] = every_lane(0.0f);
     }
-    weights_rows(sum, seen, dy, x, s, &b, kernel, stride, begin, end, begin, head, false);
-    weights_rows(sum, seen, dy, x, s, &b, kernel, stride, begin, end, head, end, true);
-    weights_rows(sum, seen, dy, x, s, &b, kernel, stride, begin, end, tail, end + last, false);
-    GG_UNROLL for (int t = 0; t < kernel * kernel; t++)
-    {
-        store(sums + t * LANES, sum[t], some_lanes(0, LANES));
-    }
+    weights_rows(sum, seen, dy, x, s, b, kernel, stride, begin, end, begin, head, false);
+    weights_rows(sum, seen, dy, x, s, b, kernel, stride, begin, end, head, end, true);
+    weights_rows(sum, seen, dy, x, s, b, kernel, stride, begin, end, tail, end + last, false);
 }
 
 GG_INLINE void weights_fixed(float *sums, const float *dy, const float *x, const gg_slide *s, int kernel, int stride,
-                             int64_t begin, int64_t end)
+                             int64_t planes, int64_t begin, int64_t end)
 {
     const gg_slide local = *s;
-    for (int64_t j = 0; j < local.out_width; j += LANES)
-        weights_block(sums, dy + j, x, &local, block_at(&local, j, kernel, stride), kernel, stride, begin, end);
+    for (int64_t j = 0; j < local.out_width; j += LANES) {
+        const block b = block_at(&local, j, kernel, stride);
+        vector sum[MOST * MOST];
+        GG_UNROLL for (int t = 0; t < kernel * kernel; t++)
+        {
+            sum[t] = load(sums + t * LANES, some_lanes(0, LANES));
+        }
+        for (int64_t n = 0; n < planes; n++)
+            weights_plane(sum, dy + n * local.out_plane + j, x + n * local.plane, &local, &b, kernel, stride, begin,
+                          end);
+        GG_UNROLL for (int t = 0; t < kernel * kernel; t++)
+        {
+            store(sums + t * LANES, sum[t], some_lanes(0, LANES));
+        }
+    }
 }
 
-void GG_KERNEL(slide_weights)(float *sums, const float *dy, const float *x, const gg_slide *s, int64_t begin,
-                              int64_t end)
+void GG_KERNEL(slide_weights)(float *sums, const float *dy, const float *x, const gg_slide *s, int64_t planes,
+                              int64_t begin, int64_t end)
 {
     if (s->kernel == 3 && s->stride == 1)
-        weights_fixed(sums, dy, x, s, 3, 1, begin, end);
+        weights_fixed(sums, dy, x, s, 3, 1, planes, begin, end);
     else if (s->kernel == 3)
-        weights_fixed(sums, dy, x, s, 3, 2, begin, end);
+        weights_fixed(sums, dy, x, s, 3, 2, planes, begin, end);
     else if (s->stride == 1)
-        weights_fixed(sums, dy, x, s, 5, 1, begin, end);
+        weights_fixed(sums, dy, x, s, 5, 1, planes, begin, end);
     else
-        weights_fixed(sums, dy, x, s, 5, 2, begin, end);
+        weights_fixed(sums, dy, x, s, 5, 2, planes, begin, end);
 }
 
 /* ---- dx, in steps of 2 ---- */
@@ -283,35 +292,38 @@ GG_INLINE void spread_block(float *dx, const float *dy, const vector *w, const g
             if (i >= 0 && i < s->out_height)
                 seen[0][l] = load(dy + i * s->out_width + column - l, inside[l]);
         }
-        __builtin_prefetch(dy + i * s->out_width + column + s->next_out);
+        __builtin_prefetch(dy + i * s->out_width + column + s->out_ahead);
         GG_UNROLL for (int m = 0; m < STRIDE; m++)
         {
             const int64_t r = STRIDE * i + m - s->top;
             if (i >= begin && has_row(s, r)) {
                 float *to = dx + r * s->width + at;
-                __builtin_prefetch(to + s->next, 1);
-                __builtin_prefetch(to + s->next + LANES, 1);
+                __builtin_prefetch(to + s->ahead, 1);
+                __builtin_prefetch(to + s->ahead + LANES, 1);
                 spread_row(to, seen, w, m, kernel, low, high, accumulate);
             }
         }
     }
 }
 
-GG_INLINE void spread_fixed(float *dx, const float *dy, const float *w, const gg_slide *s, int kernel, int64_t begin,
-                            int64_t end, bool accumulate)
+GG_INLINE void spread_fixed(float *dx, const float *dy, const float *w, const gg_slide *s, int kernel, int64_t planes,
+                            int64_t begin, int64_t end, bool accumulate)
 {
     const gg_slide local = *s;
-    vector held[MOST * MOST];
-    hold_weights(held, w, kernel);
-    for (int64_t j = local.left / STRIDE; STRIDE * j - local.left < local.width; j += LANES)
-        spread_block(dx, dy, held, &local, j, kernel, begin, end, accumulate);
+    for (int64_t n = 0; n < planes; n++) {
+        vector held[MOST * MOST];
+        hold_weights(held, w + n * kernel * kernel, kernel);
+        for (int64_t j = local.left / STRIDE; STRIDE * j - local.left < local.width; j += LANES)
+            spread_block(dx + n * local.plane, dy + n * local.out_plane, held, &local, j, kernel, begin, end,
+                         accumulate);
+    }
 }
 
-void GG_KERNEL(slide_data)(float *dx, const float *dy, const float *w, const gg_slide *s, int64_t begin, int64_t end,
-                           bool accumulate)
+void GG_KERNEL(slide_data)(float *dx, const float *dy, const float *w, const gg_slide *s, int64_t planes, int64_t begin,
+                           int64_t end, bool accumulate)
 {
     if (s->kernel == 3)
-        spread_fixed(dx, dy, w, s, 3, begin, end, accumulate);
+        spread_fixed(dx, dy, w, s, 3, planes, begin, end, accumulate);
     else
-        spread_fixed(dx, dy, w, s, 5, begin, end, accumulate);
+        spread_fixed(dx, dy, w, s, 5, planes, begin, end, accumulate);
 }
