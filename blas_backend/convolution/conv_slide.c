@@ -12,7 +12,6 @@ enum {
     LEAST_ROWS = 8,
     SMALL = 1024, /* floats of small planes at a time */
     MOST_PLANES = 16,
-    AHEAD = 512 /* floats of planes at least, from what is read to what is fetched: a small plane takes less time */
 };
 
 bool gg_conv_slides(const gg_conv_geometry *g)
@@ -72,7 +71,6 @@ static void for_planes(const job *j, int part, int parts, work_on_planes *work)
 static job job_of(const gg_conv_call *call)
 {
     const gg_conv_geometry *g = &call->g;
-    const int64_t ahead = (AHEAD + g->plane - 1) / g->plane;
     job j = {.call = call,
              .finish = *call,
              .slide = {.kernel = g->kernel_height,
@@ -84,9 +82,7 @@ static job job_of(const gg_conv_call *call)
                        .top = g->pad_top,
                        .left = g->pad_left,
                        .plane = g->plane,
-                       .out_plane = g->pixels,
-                       .ahead = ahead * g->plane,
-                       .out_ahead = ahead * g->pixels},
+                       .out_plane = g->pixels},
              .end = g->out_height};
     j.finish.bias = NULL;
     return j;
@@ -176,9 +172,7 @@ static void turn_round(job *j)
                           .top = s.kernel - 1 - s.top,
                           .left = s.kernel - 1 - s.left,
                           .plane = s.out_plane,
-                          .out_plane = s.plane,
-                          .ahead = s.out_ahead,
-                          .out_ahead = s.ahead};
+                          .out_plane = s.plane};
     j->end = s.height;
 }
 
@@ -221,7 +215,7 @@ void gg_conv_slide_weights(const gg_conv_call *call, int threads)
 {
     const gg_conv_geometry *g = &call->g;
     job j = job_of(call);
-    j.slide.plane = j.slide.ahead = g->channels * g->plane; /* a filter's planes lie an image apart */
-    j.slide.out_plane = j.slide.out_ahead = g->filters * g->pixels;
+    j.slide.plane = g->channels * g->plane; /* a filter's planes lie an image apart */
+    j.slide.out_plane = g->filters * g->pixels;
     run(&j, g->filters, threads, weights_part);
 }

@@ -70,7 +70,6 @@ typedef struct gg_slide {
     int64_t out_height, out_width; /* of y */
     int64_t top, left;             /* zeros before x; below 0: rows and columns of x that nobody sees */
     int64_t plane, out_plane;      /* floats from a plane of x and of y to the next one */
-    int64_t ahead, out_ahead;      /* to those that are fetched meanwhile */
 } gg_slide;
 
 /* Rows of the matrix of columns: `count` of them from row `first` on, row c taps + t being tap t of channel c, which

@@ -9,10 +9,14 @@
  *   dw       sum[m + S k][q] += dy[i - k] x[S i + m][q], lane by lane over the whole plane
  *   dx       for S = 1 the same as y, from dy by the turned kernel. For S = 2, padded pixel (2 i + m, 2 j + n) is the
  *            sum over k, l of w[m + 2 k][n + 2 l] dy[i - k][j - l]: four sums for each pixel of dy, put together
- * Memory is fetched for the plane that follows, for a small one is over before the CPU has guessed where it leads. */
+ * Memory that follows is fetched meanwhile, for a small plane is over before the CPU has guessed where it leads. */
 #include "masked.h"
 
-enum { MOST = 5, STRIDE = 2 };
+enum {
+    MOST = 5,
+    STRIDE = 2,
+    AHEAD = 1024 /* floats from what is worked on to what is fetched: 512 to 2048 do as well */
+};
 
 /* The number of k, and of vectors that load_row writes. */
 #define REACH(kernel, stride) (((kernel)-1) / (stride) + 1)
@@ -110,13 +114,13 @@ GG_INLINE void slide_block(float *y, const float *x, const vector *w, const gg_s
             const int64_t r = i * stride + m - s->top;
             if (has_row(s, r)) {
                 load_row(row, x + r * s->width, &b, kernel, stride);
-                __builtin_prefetch(x + r * s->width + b.at + s->ahead);
+                __builtin_prefetch(x + r * s->width + b.at + AHEAD);
                 add_row(sum, row, w, m, kernel, stride);
             }
         }
         if (i - last >= begin) {
             float *to = y + (i - last) * s->out_width;
-            __builtin_prefetch(to + s->out_ahead, 1);
+            __builtin_prefetch(to + AHEAD, 1);
             put(to, sum[last], b.results, accumulate);
         }
         GG_UNROLL for (int k = last; k > 0; k--)
@@ -171,13 +175,13 @@ GG_INLINE void weights_rows(vector *sum, vector *seen, const float *dy, const fl
         }
         if (whole || i < end)
             seen[0] = load(dy + i * s->out_width, b->results);
-        __builtin_prefetch(dy + i * s->out_width + s->out_ahead);
+        __builtin_prefetch(dy + i * s->out_width + s->out_plane);
         GG_UNROLL for (int m = 0; m < stride; m++)
         {
             const int64_t r = i * stride + m - s->top;
             if (has_row(s, r)) {
                 load_row(row, x + r * s->width, b, kernel, stride);
-                __builtin_prefetch(x + r * s->width + b->at + s->ahead);
+                __builtin_prefetch(x + r * s->width + b->at + s->plane);
                 GG_UNROLL for (int p = m; p < kernel; p += stride)
                 {
                     const int k = p / stride;
@@ -292,14 +296,14 @@ GG_INLINE void spread_block(float *dx, const float *dy, const vector *w, const g
             if (i >= 0 && i < s->out_height)
                 seen[0][l] = load(dy + i * s->out_width + column - l, inside[l]);
         }
-        __builtin_prefetch(dy + i * s->out_width + column + s->out_ahead);
+        __builtin_prefetch(dy + i * s->out_width + column + AHEAD);
         GG_UNROLL for (int m = 0; m < STRIDE; m++)
         {
             const int64_t r = STRIDE * i + m - s->top;
             if (i >= begin && has_row(s, r)) {
                 float *to = dx + r * s->width + at;
-                __builtin_prefetch(to + s->ahead, 1);
-                __builtin_prefetch(to + s->ahead + LANES, 1);
+                __builtin_prefetch(to + AHEAD, 1);
+                __builtin_prefetch(to + AHEAD + LANES, 1);
                 spread_row(to, seen, w, m, kernel, low, high, accumulate);
             }
         }
