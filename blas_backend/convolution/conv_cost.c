@@ -52,11 +52,11 @@ static const double nanoseconds[GG_CONV_ALGORITHM_COUNT][GG_CONV_PASS_COUNT][COU
     },
 };
 /* Depthwise where kernels slide over the planes (conv_slide.c), fitted to 110 shapes on one thread: the estimate is off
- * by 10 to 13 % in the middle, by less than 33 % in 9 of 10. */
+ * by 10 to 14 % in the middle, by less than 31 % in 9 of 10. */
 static const double sliding_nanoseconds[GG_CONV_PASS_COUNT][COUNTS] = {
-    {0.1437, 1.213, 13.3, 0, 0.06429, 0.2735},
-    {0.1261, 0.9763, 16.08, 0, 0.08518, 0},
-    {0.163, 0.9019, 9.521, 7.784, 0.08457, 42.26},
+    {0.1418, 1.262, 0, 0.2014, 0.07093, 4.221},
+    {0.1127, 1.257, 7.886, 1.532, 0.08022, 0},
+    {0.1282, 0.7366, 0, 1.483, 0.09959, 58.75},
 };
 /* clang-format on */
 

@@ -11,7 +11,7 @@ enum {
     BAND = 2048, /* floats of a plane at a time */
     LEAST_ROWS = 8,
     SMALL = 1024, /* floats of small planes at a time */
-    MOST_PLANES = 16,
+    MOST_PLANES = 16
 };
 
 bool gg_conv_slides(const gg_conv_geometry *g)

@@ -15,7 +15,7 @@
 enum {
     MOST = 5,
     STRIDE = 2,
-    AHEAD = 1024 /* floats from what is worked on to what is fetched: 512 to 2048 do as well */
+    AHEAD = 1024 /* floats from what is worked on to what is fetched: half as many do as well, twice not */
 };
 
 /* The number of k, and of vectors that load_row writes. */
