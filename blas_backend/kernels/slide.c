@@ -18,7 +18,7 @@ enum {
     AHEAD = 1024 /* floats from what is worked on to what is fetched: half as many do as well, twice not */
 };
 
-/* The number of k, and of vectors that load_row writes. */
+/* The number of k. */
 #define REACH(kernel, stride) (((kernel)-1) / (stride) + 1)
 
 bool GG_KERNEL(has_masks)(void)
