@@ -7,10 +7,12 @@
  *   dX       pixel i of X is seen through the taps p with (i + pad - p dilation) divisible by the stride: for each
  *            remainder of i + pad a convolution of dY, without stride, with the taps that fit. The results of the
  *            remainders are put together row by row
- *   dW       a sum of products of dY and the moved band, over all pixels and images */
+ *   dW       a sum of products of dY and the moved band, over all pixels and images
+ * The usual small kernels do without the buffer where registers have masks: conv_slide.c. */
 #include <string.h>
 
 #include "conv_method.h"
+#include "conv_slide.h"
 #include "kernels/kernels.h"
 #include "parallel.h"
 
@@ -205,6 +207,8 @@ static int64_t floats_of(const layout *l)
 static int64_t workspace(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
 {
     layout l;
+    if (gg_conv_slides(g))
+        return 0;
     lay_out(&l, g, pass);
     return threads * floats_of(&l);
 }
@@ -398,29 +402,42 @@ static void weights_part(void *context, int part, int parts)
 /* Products below which a second thread does not pay. */
 enum { GRAIN = 65536 };
 
+static int threads_for(const gg_conv_call *call)
+{
+    const gg_conv_geometry *g = &call->g;
+    return (int)least(gg_parallel_parts(g->batch * g->filters * g->pixels * g->taps, GRAIN), call->threads);
+}
+
 static void run(const gg_conv_call *call, gg_conv_pass pass, int64_t planes, gg_part_body body)
 {
     job j = {.call = call, .finish = *call, .planes = planes};
     j.finish.bias = NULL;
     lay_out(&j.l, &call->g, pass);
-    const int64_t work = call->g.batch * call->g.filters * call->g.pixels * call->g.taps;
-    const int threads = gg_parallel_parts(work, GRAIN);
-    gg_parallel_run((int)least(least(threads, call->threads), planes), body, &j);
+    gg_parallel_run((int)least(threads_for(call), planes), body, &j);
 }
 
 static void forward(const gg_conv_call *call)
 {
-    run(call, GG_CONV_FORWARD, call->g.batch * call->g.channels, forward_part);
+    if (gg_conv_slides(&call->g))
+        gg_conv_slide_forward(call, threads_for(call));
+    else
+        run(call, GG_CONV_FORWARD, call->g.batch * call->g.channels, forward_part);
 }
 
 static void backward_data(const gg_conv_call *call)
 {
-    run(call, GG_CONV_BACKWARD_DATA, call->g.batch * call->g.channels, data_part);
+    if (gg_conv_slides(&call->g))
+        gg_conv_slide_data(call, threads_for(call));
+    else
+        run(call, GG_CONV_BACKWARD_DATA, call->g.batch * call->g.channels, data_part);
 }
 
 static void backward_weights(const gg_conv_call *call)
 {
-    run(call, GG_CONV_BACKWARD_WEIGHTS, call->g.filters, weights_part);
+    if (gg_conv_slides(&call->g))
+        gg_conv_slide_weights(call, threads_for(call));
+    else
+        run(call, GG_CONV_BACKWARD_WEIGHTS, call->g.filters, weights_part);
 }
 
 const gg_conv_method gg_conv_depthwise = {fits, workspace, {forward, backward_data, backward_weights}};

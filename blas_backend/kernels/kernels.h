@@ -63,6 +63,15 @@ enum { GG_ROW_SLACK = 16 };
 /* Rows that split_rows holds at a time, and join_rows the first of, of stride (part + GG_ROW_SLACK) floats each. */
 enum { GG_ROWS_BETWEEN = 8 };
 
+/* A kernel of 3 x 3 or 5 x 5 taps that slides over planes in steps of 1 or 2 (kernels/slide.c). */
+typedef struct gg_slide {
+    int64_t kernel, stride;
+    int64_t height, width;         /* of x */
+    int64_t out_height, out_width; /* of y */
+    int64_t top, left;             /* zeros before x; below 0: rows and columns of x that nobody sees */
+    int64_t plane, out_plane;      /* floats from a plane of x and of y to the next one */
+} gg_slide;
+
 /* Rows of the matrix of columns: `count` of them from row `first` on, row c taps + t being tap t of channel c, which
  * starts offsets[t] floats into the channel's planes. */
 typedef struct gg_tap_rows {
@@ -140,17 +149,26 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   max_pool            index may be NULL; max_unpool, mean_unpool: their gradients
  *   max_index           where the largest of n > 0 floats stands: the first of equal ones, of NaNs the first
  *   moments             sums (planes: +=) of x - origin and its square; norm_sums: of g and g (x - mean)
- *   norm_rows           layer or RMS normalisation (gemmgrad/layernorm.h), cols > 0; mean, inverse, gamma, beta may be
- * NULL norm_rows_gradient  its gradients; dgamma and dbeta += the sums over these rows; dx, dgamma, dbeta may be NULL
+ *   norm_rows           layer or RMS normalisation (gemmgrad/layernorm.h), cols > 0; mean, inverse, gamma and beta may
+ *                       be NULL
+ *   norm_rows_gradient  its gradients; dgamma and dbeta += the sums over these rows; dx, dgamma, dbeta may be NULL
  *   swiglu              y = silu(a) b, and its gradients (gemmgrad/gated.h)
  *   rotate_heads        each of `heads` vectors of 2 half floats turned by `half` cosines and as many sines; sign -1:
- * back sum_taps            y[i][j] = or += start + sum over t of w[t] x[i step + offset[t] + j]; reads x up to 15
- * floats beyond the last column multiply_taps       adds dy[i][j] x[i step + offset[t] + j] to GG_TAP_SUMS sums of each
- * tap t, 0 at first total_taps          dw[t] = or += what these sums come to split_rows          target[r][p][i] =
- * padded row r of x [i stride + p], p < stride, i < part: `left` zeros, the columns of x, zeros; reads and writes up to
- * 15 floats beyond target, clobbering them join_rows           x[r][i stride + p] = or += source[r lds + p part + i];
- * reads source up to 15 floats beyond (between: GG_ROWS_BETWEEN rows; 0 for split_rows, which keeps all but the columns
- * so) copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
+ *                       turned back
+ *   sum_taps            y[i][j] = or += start + sum over t of w[t] x[i step + offset[t] + j]; reads x up to 15 floats
+ *                       beyond the last column
+ *   multiply_taps       adds dy[i][j] x[i step + offset[t] + j] to GG_TAP_SUMS sums of each tap t, 0 at first
+ *   total_taps          dw[t] = or += what these sums come to
+ *   split_rows          target[r][p][i] = padded row r of x [i stride + p], p < stride, i < part: `left` zeros, the
+ *                       columns of x, zeros; reads and writes up to 15 floats beyond target, clobbering them
+ *   join_rows           x[r][i stride + p] = or += source[r lds + p part + i]; reads source up to 15 floats beyond
+ *                       (between: GG_ROWS_BETWEEN rows; 0 for split_rows, which keeps all but the columns so)
+ *   has_masks           whether registers of this set have masks, without which slide and its gradients are slow
+ *   slide               rows [begin, end) of planes of y = or += start (NULL: 0) + the kernel's sums over x; each
+ *                       plane has a start and a w of its own, side by side
+ *   slide_data          the gradients of x for a stride of 2: padded rows 2 begin to 2 end - 1
+ *   slide_weights       adds that of w by rows [begin, end) of planes of dy to GG_TAP_SUMS sums of each tap
+ *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
  *                       target and each run of source are touched
  *   add_columns         the runs of tap row r += source[r]
  *   take_every          target[i] = source[i stride]; put_every: the other way round, = or +=
@@ -259,6 +277,15 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, join_rows,                                                                                                 \
       (float *x, int64_t ldx, const float *source, int64_t lds, int64_t part, int64_t rows, int64_t columns,           \
        int64_t stride, bool accumulate, float *between))                                                               \
+    X(bool, has_masks, (void))                                                                                         \
+    X(void, slide,                                                                                                     \
+      (float *y, const float *x, const float *w, const float *start, const gg_slide *s, int64_t planes, int64_t begin, \
+       int64_t end, bool accumulate))                                                                                  \
+    X(void, slide_data,                                                                                                \
+      (float *dx, const float *dy, const float *w, const gg_slide *s, int64_t planes, int64_t begin, int64_t end,      \
+       bool accumulate))                                                                                               \
+    X(void, slide_weights,                                                                                             \
+      (float *sums, const float *dy, const float *x, const gg_slide *s, int64_t planes, int64_t begin, int64_t end))   \
     X(void, copy_columns,                                                                                              \
       (float *target, int64_t ld, const float *source, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
        int64_t run_count))                                                                                             \

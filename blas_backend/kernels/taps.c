@@ -172,12 +172,16 @@ void GG_KERNEL(multiply_taps)(float *sums, const float *dy, int64_t ldy, const f
 
 void GG_KERNEL(total_taps)(float *dw, const float *sums, int64_t taps, bool accumulate)
 {
+    enum { PART = 4 };
     for (int64_t t = 0; t < taps; t++) {
-        float part[LANES];
-        GG_FOR_LANES (lane, LANES)
-            part[lane] = sums[t * LANES + lane];
-        GG_FOLD(part, LANES, GG_SUM_OF);
-        dw[t] = accumulate ? dw[t] + part[0] : part[0];
+        float part[PART] = {0};
+        GG_UNROLL for (int first = 0; first < LANES; first += PART)
+        {
+            GG_FOR_LANES (lane, PART)
+                part[lane] += sums[t * LANES + first + lane];
+        }
+        const float total = part[0] + part[2] + (part[1] + part[3]);
+        dw[t] = accumulate ? dw[t] + total : total;
     }
 }
 

@@ -1,40 +1,13 @@
 /* transpose.c - copies and transposed copies of matrix blocks.
  *
- * A transposition moves blocks of TILE x TILE floats through registers: TILE loads of contiguous floats, log2(TILE)
- * rounds of exchanges, TILE contiguous stores. A plain double loop touches a cache line for every float on one side. */
-#include "kernels.h"
+ * A transposition moves blocks of LANES x LANES floats through registers: LANES loads of contiguous floats, log2(LANES)
+ * rounds of exchanges, LANES contiguous stores. A plain double loop touches a cache line for every float on one side.
+ */
+#include "masked.h"
 
-#include <stddef.h>
 #include <string.h>
 
-#include "kernel_set.h"
-
 #if defined(__AVX512F__)
-#include <immintrin.h>
-enum { TILE = 16 };
-typedef __m512 vector;
-typedef __mmask16 lanes;
-
-static inline lanes first_lanes(int64_t n)
-{
-    return n >= TILE ? (lanes)0xffff : (lanes)((1u << (unsigned)n) - 1u);
-}
-
-static inline vector load(const float *p, lanes mask)
-{
-    return _mm512_maskz_loadu_ps(mask, p);
-}
-
-static inline void store(float *p, vector v, lanes mask)
-{
-    _mm512_mask_storeu_ps(p, mask, v);
-}
-
-static inline vector multiply_add(float beta, vector old, vector v)
-{
-    return _mm512_fmadd_ps(_mm512_set1_ps(beta), old, v);
-}
-
 static inline vector unpack_low(vector a, vector b)
 {
     return _mm512_castpd_ps(_mm512_unpacklo_pd(_mm512_castps_pd(a), _mm512_castps_pd(b)));
@@ -46,14 +19,14 @@ static inline vector unpack_high(vector a, vector b)
 }
 
 /* r[i][j] <-> r[j][i]: pairs of floats, pairs of doubles, then quarters of registers twice. */
-static inline void exchange(vector r[TILE])
+static inline void exchange(vector r[LANES])
 {
-    vector t[TILE];
-    for (int i = 0; i < TILE; i += 2) {
+    vector t[LANES];
+    for (int i = 0; i < LANES; i += 2) {
         t[i] = _mm512_unpacklo_ps(r[i], r[i + 1]);
         t[i + 1] = _mm512_unpackhi_ps(r[i], r[i + 1]);
     }
-    for (int i = 0; i < TILE; i += 4) {
+    for (int i = 0; i < LANES; i += 4) {
         r[i] = unpack_low(t[i], t[i + 2]);
         r[i + 1] = unpack_high(t[i], t[i + 2]);
         r[i + 2] = unpack_low(t[i + 1], t[i + 3]);
@@ -74,39 +47,14 @@ static inline void exchange(vector r[TILE])
 }
 
 #elif defined(__AVX2__)
-#include <immintrin.h>
-enum { TILE = 8 };
-typedef __m256 vector;
-typedef __m256i lanes;
-
-static inline lanes first_lanes(int64_t n)
+static inline void exchange(vector r[LANES])
 {
-    return _mm256_cmpgt_epi32(_mm256_set1_epi32(n > TILE ? TILE : (int)n), _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7));
-}
-
-static inline vector load(const float *p, lanes mask)
-{
-    return _mm256_maskload_ps(p, mask);
-}
-
-static inline void store(float *p, vector v, lanes mask)
-{
-    _mm256_maskstore_ps(p, mask, v);
-}
-
-static inline vector multiply_add(float beta, vector old, vector v)
-{
-    return _mm256_fmadd_ps(_mm256_set1_ps(beta), old, v);
-}
-
-static inline void exchange(vector r[TILE])
-{
-    vector t[TILE];
-    for (int i = 0; i < TILE; i += 2) {
+    vector t[LANES];
+    for (int i = 0; i < LANES; i += 2) {
         t[i] = _mm256_unpacklo_ps(r[i], r[i + 1]);
         t[i + 1] = _mm256_unpackhi_ps(r[i], r[i + 1]);
     }
-    for (int i = 0; i < TILE; i += 4) {
+    for (int i = 0; i < LANES; i += 4) {
         r[i] = _mm256_shuffle_ps(t[i], t[i + 2], 0x44);
         r[i + 1] = _mm256_shuffle_ps(t[i], t[i + 2], 0xee);
         r[i + 2] = _mm256_shuffle_ps(t[i + 1], t[i + 3], 0x44);
@@ -116,68 +64,37 @@ static inline void exchange(vector r[TILE])
         t[i] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x20);
         t[i + 4] = _mm256_permute2f128_ps(r[i], r[i + 4], 0x31);
     }
-    for (int i = 0; i < TILE; i++)
+    for (int i = 0; i < LANES; i++)
         r[i] = t[i];
 }
 
 #else
-enum { TILE = 4 };
-typedef struct vector {
-    float lane[TILE];
-} vector;
-typedef int64_t lanes;
-
-static inline lanes first_lanes(int64_t n)
+static inline void exchange(vector r[LANES])
 {
-    return n > TILE ? TILE : n;
-}
-
-static inline vector load(const float *p, lanes n)
-{
-    vector v = {{0}};
-    for (int64_t i = 0; i < n; i++)
-        v.lane[i] = p[i];
-    return v;
-}
-
-static inline void store(float *p, vector v, lanes n)
-{
-    for (int64_t i = 0; i < n; i++)
-        p[i] = v.lane[i];
-}
-
-static inline vector multiply_add(float beta, vector old, vector v)
-{
-    for (int i = 0; i < TILE; i++)
-        v.lane[i] += beta * old.lane[i];
-    return v;
-}
-
-static inline void exchange(vector r[TILE])
-{
-    for (int i = 0; i < TILE; i++)
-        for (int j = 0; j < i; j++) {
-            const float held = r[i].lane[j];
-            r[i].lane[j] = r[j].lane[i];
-            r[j].lane[i] = held;
-        }
+    float from[LANES][LANES], to[LANES][LANES];
+    memcpy(from, r, sizeof from);
+    for (int i = 0; i < LANES; i++)
+        for (int j = 0; j < LANES; j++)
+            to[i][j] = from[j][i];
+    memcpy(r, to, sizeof to);
 }
 #endif
 
-/* target[j][i] = source[i][j], or that + beta * target[j][i], for i < rows <= TILE and j < columns <= TILE. */
+/* target[j][i] = source[i][j], or that + beta * target[j][i], for i < rows <= LANES and j < columns <= LANES. */
 static inline void transpose_tile(float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows,
                                   int64_t columns, float beta)
 {
-    vector r[TILE];
-    const lanes loaded = first_lanes(columns), stored = first_lanes(rows);
-    const lanes none = first_lanes(0);
-    for (int i = 0; i < TILE; i++)
-        r[i] = i < rows ? load(source + i * lds, loaded) : load(source, none);
+    vector r[LANES];
+    const lanes loaded = some_lanes(0, columns), stored = some_lanes(0, rows);
+    for (int i = 0; i < LANES; i++)
+        r[i] = i < rows ? load(source + i * lds, loaded) : every_lane(0.0f);
     exchange(r);
-    for (int j = 0; j < TILE; j++)
+    for (int j = 0; j < LANES; j++)
         if (j < columns) {
             float *row = target + j * ldt;
-            store(row, beta == 0.0f ? r[j] : multiply_add(beta, load(row, stored), r[j]), stored);
+            if (beta != 0.0f)
+                r[j] += every_lane(beta) * load(row, stored);
+            store(row, r[j], stored);
         }
 }
 
@@ -189,13 +106,13 @@ static inline int64_t least(int64_t a, int64_t b)
 static inline void transpose_blocks(float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows,
                                     int64_t columns, float beta)
 {
-    for (int64_t i = 0; i < rows; i += TILE)
-        for (int64_t j = 0; j < columns; j += TILE) {
-            if (i + TILE <= rows && j + TILE <= columns) /* constants let the compiler drop the masks */
-                transpose_tile(target + j * ldt + i, ldt, source + i * lds + j, lds, TILE, TILE, beta);
+    for (int64_t i = 0; i < rows; i += LANES)
+        for (int64_t j = 0; j < columns; j += LANES) {
+            if (i + LANES <= rows && j + LANES <= columns) /* constants let the compiler drop the masks */
+                transpose_tile(target + j * ldt + i, ldt, source + i * lds + j, lds, LANES, LANES, beta);
             else
-                transpose_tile(target + j * ldt + i, ldt, source + i * lds + j, lds, least(TILE, rows - i),
-                               least(TILE, columns - j), beta);
+                transpose_tile(target + j * ldt + i, ldt, source + i * lds + j, lds, least(LANES, rows - i),
+                               least(LANES, columns - j), beta);
         }
 }
 

@@ -1,8 +1,14 @@
 /* test_conv_depthwise.c - the vector loops of depthwise convolution against plain loops, over planes from one pixel to
- * several bands, and with NaN in them. */
+ * several bands, with NaN in them, and between pages that nobody may touch. */
+#ifndef _GNU_SOURCE
+#define _GNU_SOURCE /* MAP_ANONYMOUS */
+#endif
 #include <gemmgrad/conv.h>
 
 #include <math.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <unistd.h>
 
 #include <gemmgrad/backend.h>
 
@@ -77,30 +83,149 @@ static float *workspace_of_nan(int64_t *floats, gg_conv_pass pass, const gg_conv
     return work;
 }
 
-START_TEST(depthwise_spreads_no_nan)
+/* One NaN in x, then one in dy. */
+static void check_spread(const gg_conv_shape *shape, uint64_t *state)
 {
     const gg_conv_options o = {.algorithm = GG_CONV_DEPTHWISE};
+    const gg_conv_shape s = *shape;
+    conv_case c = conv_case_new(&s, false, support_random(state));
+    c.x[draw(state, 0, c.x_floats - 1)] = NAN;
+    double *x = support_widen(c.x, c.x_floats), *w = support_widen(c.w, c.w_floats);
+    float *y = support_floats(c.y_floats), *dx = support_floats(c.x_floats), *dw = support_floats(c.w_floats);
+    int64_t floats;
+    reference_conv_forward(c.y, x, w, NULL, &s);
+    float *work = workspace_of_nan(&floats, GG_CONV_FORWARD, &s, &o);
+    ck_assert_int_eq(gg_conv_forward(y, c.x, c.w, NULL, &s, &o, work, floats), GG_OK);
+    check_nan("y", y, c.y, c.y_floats, &s);
+    reference_conv_backward(NULL, c.dw, NULL, support_widen(c.dy, c.y_floats), x, w, &s, false, false);
+    work = workspace_of_nan(&floats, GG_CONV_BACKWARD_WEIGHTS, &s, &o);
+    ck_assert_int_eq(gg_conv_backward_weights(dw, NULL, c.dy, c.x, &s, &o, work, floats), GG_OK);
+    check_nan("dw", dw, c.dw, c.w_floats, &s);
+    c.dy[draw(state, 0, c.y_floats - 1)] = NAN;
+    reference_conv_backward(c.dx, NULL, NULL, support_widen(c.dy, c.y_floats), x, w, &s, false, false);
+    work = workspace_of_nan(&floats, GG_CONV_BACKWARD_DATA, &s, &o);
+    ck_assert_int_eq(gg_conv_backward_data(dx, c.dy, c.w, &s, &o, work, floats), GG_OK);
+    check_nan("dx", dx, c.dx, c.x_floats, &s);
+}
+
+START_TEST(depthwise_spreads_no_nan)
+{
     uint64_t state = 5;
     for (int i = 0; use_isa(_i) && i < SHAPES; i++) {
         const gg_conv_shape s = draw_depthwise(&state);
-        conv_case c = conv_case_new(&s, false, (uint64_t)i);
-        c.x[draw(&state, 0, c.x_floats - 1)] = NAN;
-        double *x = support_widen(c.x, c.x_floats), *w = support_widen(c.w, c.w_floats);
-        float *y = support_floats(c.y_floats), *dx = support_floats(c.x_floats), *dw = support_floats(c.w_floats);
-        int64_t floats;
-        reference_conv_forward(c.y, x, w, NULL, &s);
-        float *work = workspace_of_nan(&floats, GG_CONV_FORWARD, &s, &o);
-        ck_assert_int_eq(gg_conv_forward(y, c.x, c.w, NULL, &s, &o, work, floats), GG_OK);
-        check_nan("y", y, c.y, c.y_floats, &s);
-        reference_conv_backward(NULL, c.dw, NULL, support_widen(c.dy, c.y_floats), x, w, &s, false, false);
-        work = workspace_of_nan(&floats, GG_CONV_BACKWARD_WEIGHTS, &s, &o);
-        ck_assert_int_eq(gg_conv_backward_weights(dw, NULL, c.dy, c.x, &s, &o, work, floats), GG_OK);
-        check_nan("dw", dw, c.dw, c.w_floats, &s);
-        c.dy[draw(&state, 0, c.y_floats - 1)] = NAN;
-        reference_conv_backward(c.dx, NULL, NULL, support_widen(c.dy, c.y_floats), x, w, &s, false, false);
-        work = workspace_of_nan(&floats, GG_CONV_BACKWARD_DATA, &s, &o);
-        ck_assert_int_eq(gg_conv_backward_data(dx, c.dy, c.w, &s, &o, work, floats), GG_OK);
-        check_nan("dx", dx, c.dx, c.x_floats, &s);
+        check_spread(&s, &state);
+        support_release();
+    }
+}
+END_TEST
+
+/* ---- the small kernels that slide over the planes themselves ---- */
+
+enum { MOST_WIDTH = 40, PADDINGS = 3, SLIDES = MOST_WIDTH * 2 * 2 * PADDINGS };
+
+/* Every width around one, two and three registers, in steps of 1 and 2; planes of one row up to several bands. */
+static gg_conv_shape slide_of(int i, uint64_t *state)
+{
+    const int64_t kernel = i % 2 == 0 ? 3 : 5, stride = 1 + i / 2 % 2, wanted = 1 + i / 4 % MOST_WIDTH;
+    gg_conv_shape s = {.batch = draw(state, 1, 3),
+                       .kernel_height = kernel,
+                       .kernel_width = kernel,
+                       .stride_y = stride,
+                       .stride_x = stride,
+                       .pad_top = draw(state, 0, 2),
+                       .pad_bottom = draw(state, 0, 2),
+                       .pad_left = draw(state, 0, 2),
+                       .pad_right = draw(state, 0, 2)};
+    const int64_t rows = kernel - s.pad_top - s.pad_bottom, columns = kernel - s.pad_left - s.pad_right;
+    const int64_t height = i % 7 == 0 ? draw(state, 60, 130) : draw(state, 1, 18);
+    s.groups = s.channels = draw(state, 1, 4);
+    s.filters = s.groups * (i % 5 == 0 ? 2 : 1);
+    s.height = height < rows ? rows : height;
+    s.width = wanted < columns ? columns : wanted;
+    return s;
+}
+
+START_TEST(slides_equal_plain_loops)
+{
+    uint64_t state = 31;
+    for (int i = 0; use_isa(_i) && i < SLIDES; i++) {
+        const gg_conv_shape s = slide_of(i, &state);
+        ck_assert_int_eq(gg_set_threads(1 + i % 3), GG_OK);
+        const conv_case c = conv_case_new(&s, i % 3 == 1, (uint64_t)i * 100 + 1);
+        conv_case_check(&c, GG_CONV_DEPTHWISE, 0.0);
+        check_spread(&s, &state);
+        support_release();
+    }
+}
+END_TEST
+
+/* Floats right before a page that cannot be touched, or right behind one. */
+typedef struct fenced {
+    char *pages;
+    size_t bytes;
+    float *data;
+} fenced;
+
+static fenced fenced_new(int64_t floats, bool before)
+{
+    const size_t page = (size_t)sysconf(_SC_PAGESIZE), wanted = (size_t)floats * sizeof(float);
+    const size_t room = (wanted + page - 1) / page * page;
+    fenced f = {.bytes = room + 2 * page};
+    void *pages = mmap(NULL, f.bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    ck_assert_ptr_ne(pages, MAP_FAILED);
+    f.pages = pages;
+    ck_assert_int_eq(mprotect(f.pages, page, PROT_NONE), 0);
+    ck_assert_int_eq(mprotect(f.pages + page + room, page, PROT_NONE), 0);
+    f.data = (float *)(void *)(f.pages + page + (before ? room - wanted : 0));
+    return f;
+}
+
+static fenced fenced_copy(const float *x, int64_t floats, bool before)
+{
+    const fenced f = fenced_new(floats, before);
+    memcpy(f.data, x, (size_t)floats * sizeof *x);
+    return f;
+}
+
+/* Results of one pass: the same between fences, by three threads, as anywhere else by one. */
+static void check_fenced(const conv_case *c, gg_conv_pass pass, bool before)
+{
+    const gg_conv_options o = {.algorithm = GG_CONV_DEPTHWISE};
+    const int64_t floats[] = {c->y_floats, c->x_floats, c->w_floats};
+    float *plain = support_floats(floats[pass]);
+    fenced x = fenced_copy(c->x, c->x_floats, before), w = fenced_copy(c->w, c->w_floats, before);
+    fenced dy = fenced_copy(c->dy, c->y_floats, before), result = fenced_new(floats[pass], before);
+    const fenced *all[] = {&x, &w, &dy, &result};
+    for (int threads = 1; threads <= 3; threads += 2) {
+        float *to = threads == 1 ? plain : result.data;
+        int64_t most;
+        ck_assert_int_eq(gg_set_threads(threads), GG_OK);
+        ck_assert_int_eq(gg_conv_workspace(&most, pass, &c->s, &o), GG_OK);
+        float *work = support_floats(most);
+        if (pass == GG_CONV_FORWARD)
+            ck_assert_int_eq(gg_conv_forward(to, x.data, w.data, NULL, &c->s, &o, work, most), GG_OK);
+        else if (pass == GG_CONV_BACKWARD_DATA)
+            ck_assert_int_eq(gg_conv_backward_data(to, dy.data, w.data, &c->s, &o, work, most), GG_OK);
+        else
+            ck_assert_int_eq(gg_conv_backward_weights(to, NULL, dy.data, x.data, &c->s, &o, work, most), GG_OK);
+    }
+    for (int64_t i = 0; i < floats[pass]; i++)
+        if (plain[i] != result.data[i])
+            ck_abort_msg("[%lld] is %g, between fences %g, %s", (long long)i, (double)plain[i], (double)result.data[i],
+                         conv_case_name(&c->s));
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        munmap(all[i]->pages, all[i]->bytes);
+}
+
+START_TEST(slides_stay_between_fences)
+{
+    uint64_t state = 77;
+    for (int i = 0; use_isa(_i) && i < SLIDES; i++) {
+        const gg_conv_shape s = slide_of(i, &state);
+        const conv_case c = conv_case_new(&s, false, (uint64_t)i * 100 + 7);
+        for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++)
+            for (int before = 0; before < 2; before++)
+                check_fenced(&c, pass, before == 1);
         support_release();
     }
 }
@@ -110,4 +235,6 @@ static void add_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, depthwise_equals_plain_loops, 0, ISA_COUNT);
     tcase_add_loop_test(tests, depthwise_spreads_no_nan, 0, ISA_COUNT);
+    tcase_add_loop_test(tests, slides_equal_plain_loops, 0, ISA_COUNT);
+    tcase_add_loop_test(tests, slides_stay_between_fences, 0, ISA_COUNT);
 }

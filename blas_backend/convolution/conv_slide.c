@@ -1,0 +1,221 @@
+/* conv_slide.c - a group for each channel, kernels of 3 x 3 or 5 x 5 taps in steps of 1 or 2: kernels/slide.c does a
+ * plane. Large planes go in bands of rows, which stay in the first-level cache while blocks of columns pass; small ones
+ * several at a time, for they take no longer than a call and what it prepares. */
+#include "conv_slide.h"
+
+#include "kernels/kernels.h"
+#include "parallel.h"
+
+enum {
+    MOST_TAPS = 25,
+    BAND = 2048, /* floats of a plane at a time */
+    LEAST_ROWS = 8,
+    SMALL = 1024, /* floats of small planes at a time */
+    MOST_PLANES = 16
+};
+
+bool gg_conv_slides(const gg_conv_geometry *g)
+{
+    return g->groups == g->channels && (g->kernel_height == 3 || g->kernel_height == 5)
+           && g->kernel_width == g->kernel_height && (g->stride_y == 1 || g->stride_y == 2)
+           && g->stride_x == g->stride_y && (g->dilation_y == 1 && g->dilation_x == 1) && gg_kernels()->has_masks();
+}
+
+/* A pass on its way. */
+typedef struct job {
+    const gg_conv_call *call;
+    gg_conv_call finish; /* for gg_conv_finish: the bias is in Y already */
+    gg_slide slide;
+    int64_t begin, end; /* rows that a kernel takes of a plane */
+    int64_t band;       /* of them at a time */
+    int64_t planes;     /* at a time */
+    int64_t parts;      /* planes of X, or filters, to be cut into parts */
+} job;
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
+}
+
+static void run(job *j, int64_t parts, int threads, gg_part_body body)
+{
+    const gg_conv_geometry *g = &j->call->g;
+    const int64_t rows = BAND / (j->slide.stride * j->slide.width), planes = SMALL / g->plane;
+    j->band = rows < LEAST_ROWS ? LEAST_ROWS : rows;
+    j->planes = planes < 1 ? 1 : least(planes, MOST_PLANES);
+    j->parts = parts;
+    gg_parallel_run((int)least(threads, parts), body, j);
+}
+
+typedef void work_on_planes(const job *j, int64_t image, int64_t channel, int64_t planes);
+
+/* The planes of X of one part, some channels of an image at a time: those whose filters lie side by side, too. */
+static void for_planes(const job *j, int part, int parts, work_on_planes *work)
+{
+    const gg_conv_geometry *g = &j->call->g;
+    const int64_t begin = j->parts * part / parts, end = j->parts * (part + 1) / parts;
+    const int64_t most = g->group_filters == 1 ? j->planes : 1;
+    int64_t image = begin / g->channels, channel = begin % g->channels;
+    for (int64_t i = begin, planes; i < end; i += planes) {
+        planes = least(most, least(end - i, g->channels - channel));
+        work(j, image, channel, planes);
+        channel += planes;
+        if (channel == g->channels) {
+            channel = 0;
+            image++;
+        }
+    }
+}
+
+/* From X to Y. */
+static job job_of(const gg_conv_call *call)
+{
+    const gg_conv_geometry *g = &call->g;
+    job j = {.call = call,
+             .finish = *call,
+             .slide = {.kernel = g->kernel_height,
+                       .stride = g->stride_y,
+                       .height = g->height,
+                       .width = g->width,
+                       .out_height = g->out_height,
+                       .out_width = g->out_width,
+                       .top = g->pad_top,
+                       .left = g->pad_left,
+                       .plane = g->plane,
+                       .out_plane = g->pixels},
+             .end = g->out_height};
+    j.finish.bias = NULL;
+    return j;
+}
+
+/* ---- forward ---- */
+
+static void forward_filter(const job *j, const float *x, int64_t image, int64_t filter, int64_t planes)
+{
+    const gg_conv_call *call = j->call;
+    const gg_conv_geometry *g = &call->g;
+    const float *bias = call->bias != NULL ? call->bias + filter : NULL;
+    float *y = call->y + (image * g->filters + filter) * g->pixels;
+    for (int64_t begin = 0; begin < j->end; begin += j->band) {
+        const int64_t end = least(begin + j->band, j->end);
+        gg_kernels()->slide(y, x, call->w + filter * g->taps, bias, &j->slide, planes, begin, end, false);
+        for (int64_t n = 0; gg_conv_has_finish(&j->finish) && n < planes; n++)
+            gg_conv_finish(&j->finish, image, filter + n, begin * g->out_width, end * g->out_width);
+    }
+}
+
+static void forward_planes(const job *j, int64_t image, int64_t channel, int64_t planes)
+{
+    const gg_conv_geometry *g = &j->call->g;
+    const float *x = j->call->x + (image * g->channels + channel) * g->plane;
+    for (int64_t i = 0; i < g->group_filters; i++)
+        forward_filter(j, x, image, channel * g->group_filters + i, planes);
+}
+
+static void forward_part(void *context, int part, int parts)
+{
+    for_planes(context, part, parts, forward_planes);
+}
+
+void gg_conv_slide_forward(const gg_conv_call *call, int threads)
+{
+    job j = job_of(call);
+    run(&j, call->g.batch * call->g.channels, threads, forward_part);
+}
+
+/* ---- dX ---- */
+
+/* What one filter for each plane adds to X. */
+static void data_filter(const job *j, float *dx, const float *dy, const float *w, int64_t planes, bool accumulate)
+{
+    const int64_t taps = j->call->g.taps;
+    float turned[MOST_PLANES * MOST_TAPS];
+    for (int64_t n = 0; n < planes; n++)
+        for (int64_t t = 0; t < taps; t++)
+            turned[n * taps + t] = w[n * taps + taps - 1 - t];
+    for (int64_t begin = j->begin; begin < j->end; begin += j->band) {
+        const int64_t end = least(begin + j->band, j->end);
+        if (j->call->g.stride_y == 1)
+            gg_kernels()->slide(dx, dy, turned, NULL, &j->slide, planes, begin, end, accumulate);
+        else
+            gg_kernels()->slide_data(dx, dy, w, &j->slide, planes, begin, end, accumulate);
+    }
+}
+
+static void data_planes(const job *j, int64_t image, int64_t channel, int64_t planes)
+{
+    const gg_conv_call *call = j->call;
+    const gg_conv_geometry *g = &call->g;
+    float *dx = call->dx + (image * g->channels + channel) * g->plane;
+    for (int64_t i = 0; i < g->group_filters; i++) {
+        const int64_t filter = channel * g->group_filters + i;
+        data_filter(j, dx, call->dy + (image * g->filters + filter) * g->pixels, call->w + filter * g->taps, planes,
+                    call->accumulate || i > 0);
+    }
+}
+
+static void data_part(void *context, int part, int parts)
+{
+    for_planes(context, part, parts, data_planes);
+}
+
+/* The turned kernel slides over dY, which takes the place of X. */
+static void turn_round(job *j)
+{
+    const gg_slide s = j->slide;
+    j->slide = (gg_slide){.kernel = s.kernel,
+                          .stride = 1,
+                          .height = s.out_height,
+                          .width = s.out_width,
+                          .out_height = s.height,
+                          .out_width = s.width,
+                          .top = s.kernel - 1 - s.top,
+                          .left = s.kernel - 1 - s.left,
+                          .plane = s.out_plane,
+                          .out_plane = s.plane};
+    j->end = s.height;
+}
+
+void gg_conv_slide_data(const gg_conv_call *call, int threads)
+{
+    const gg_conv_geometry *g = &call->g;
+    job j = job_of(call);
+    if (g->stride_y == 1)
+        turn_round(&j);
+    else { /* padded rows in pairs */
+        j.begin = g->pad_top / 2;
+        j.end = (g->height + g->pad_top + 1) / 2;
+    }
+    run(&j, g->batch * g->channels, threads, data_part);
+}
+
+/* ---- dW ---- */
+
+static void weights_filter(const job *j, int64_t filter)
+{
+    const gg_conv_call *call = j->call;
+    const gg_conv_geometry *g = &call->g;
+    const float *x = call->x + filter / g->group_filters * g->plane, *dy = call->dy + filter * g->pixels;
+    float sums[MOST_TAPS * GG_TAP_SUMS] = {0};
+    for (int64_t image = 0; image < g->batch; image += j->planes)
+        for (int64_t begin = 0; begin < j->end; begin += j->band)
+            gg_kernels()->slide_weights(sums, dy + image * j->slide.out_plane, x + image * j->slide.plane, &j->slide,
+                                        least(j->planes, g->batch - image), begin, least(begin + j->band, j->end));
+    gg_kernels()->total_taps(call->dw + filter * g->taps, sums, g->taps, call->accumulate);
+}
+
+static void weights_part(void *context, int part, int parts)
+{
+    const job *j = context;
+    for (int64_t i = j->parts * part / parts; i < j->parts * (part + 1) / parts; i++)
+        weights_filter(j, i);
+}
+
+void gg_conv_slide_weights(const gg_conv_call *call, int threads)
+{
+    const gg_conv_geometry *g = &call->g;
+    job j = job_of(call);
+    j.slide.plane = g->channels * g->plane; /* a filter's planes lie an image apart */
+    j.slide.out_plane = g->filters * g->pixels;
+    run(&j, g->filters, threads, weights_part);
+}
