@@ -333,6 +333,12 @@ static void close_convnet(bench_work *work)
     gg_model_free(work->model);
 }
 
+/* As in bench_kinds_text.c. */
+static bool too_long(const bench_case *line)
+{
+    return convnet_flops(line) > 2e10;
+}
+
 const bench_kind bench_convnet = {
     .name = "convnet",
     .options = names,
@@ -340,6 +346,7 @@ const bench_kind bench_convnet = {
     .has_raw = true,
     .may_save_operations = true,
     .flops = convnet_flops,
+    .too_long = too_long,
     .open = open_convnet,
     .check = check_convnet,
     .close = close_convnet,

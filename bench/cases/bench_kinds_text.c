@@ -181,11 +181,18 @@ static void close_text(bench_work *work)
 static const char *const models[] = {
     [BENCH_GPT_ADAMW] = "gpt-adamw", [BENCH_LSTM_ADAM] = "lstm-adam", [BENCH_DATE_ADAM] = "date-adam", NULL};
 
+/* For --quick: several samples of such a step, of the raw calls' and of its check take seconds. */
+static bool too_long(const bench_case *line)
+{
+    return flops_of(line) > 2e10;
+}
+
 const bench_kind bench_text = {
     .name = "characters",
     .options = models,
     .variants = {{"", run_text}},
     .flops = flops_of,
+    .too_long = too_long,
     .open = open_model,
     .check = check_text,
     .close = close_text,

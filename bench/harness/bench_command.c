@@ -32,11 +32,11 @@ static const char USAGE[] =
     "  --json FILE        all samples and results in google-benchmark's schema; - is standard output,\n"
     "                     and the table then goes to stderr\n"
     "  --min-time S       seconds that the samples of a row take together, at least [0.03; quick 0.003]\n"
-    "  --repetitions N    samples of a row [21; quick 7, of long cases no fewer than 3]\n"
+    "  --repetitions N    samples of a row [21; quick 5, of long cases no fewer than 3]\n"
     "  --cold             everything once more from cold caches: data flushed before each sample, which is\n"
     "                     then one repetition\n"
-    "  --quick            all cases but the largest convolutions, recurrent layers and attention, in less than\n"
-    "                     a minute\n"
+    "  --quick            all cases but the largest convolutions, recurrent layers, attention and training steps,\n"
+    "                     in less than a minute\n"
     "  --no-raw           leave the raw calls out\n"
     "  --peer NAME,...    torch, numpy: the same work there, in the same turns, where they have it\n"
     "  --python PROGRAM   a Python that has them [/usr/bin/python3]\n"
@@ -401,7 +401,7 @@ static int report(const bench_run *run, const choices *chosen)
 
 /* With --quick: seconds for the samples of a case, and how many each of its rows gets in any case. */
 static const double QUICK_SECONDS = 0.15;
-enum { QUICK_SAMPLES = 7, QUICK_FEWEST = 3 };
+enum { QUICK_SAMPLES = 5, QUICK_FEWEST = 3 };
 
 static bench_settings settings_for(const choices *chosen)
 {
