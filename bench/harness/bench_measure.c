@@ -338,6 +338,7 @@ static gg_status take_rounds(bench_result *result, bench_work *work, const bench
     const int burst = bench_raw_own_threads() ? affordable(ROUNDS_BETWEEN_RESTS, seconds_of_one, settings) : 1;
     const double end = gg_seconds_now() + settings->case_seconds;
     int order[BENCH_MOST_SERIES];
+    bool behind_peer = false;
     for (int done = 0; done < rounds && !gg_interrupted(); done += burst) {
         if (done >= settings->fewest && gg_seconds_now() >= end)
             break;
@@ -345,9 +346,12 @@ static gg_status take_rounds(bench_result *result, bench_work *work, const bench
         bench_random_order(random, order, result->series_count);
         for (int i = 0; i < result->series_count; i++) {
             bench_series *series = &result->series[order[i]];
+            const bool is_peer = series->variant == BENCH_PEER;
             enter(series);
-            if (burst > 1 && series->variant != BENCH_PEER && series->warm < LONG_REPETITION)
+            /* A peer has emptied the caches and warms up itself before its samples. */
+            if (!is_peer && (behind_peer || (burst > 1 && series->warm < LONG_REPETITION)))
                 (void)warm_up(work, series->variant, series->warm, settings);
+            behind_peer = is_peer;
             for (int j = 0; j < samples && !gg_interrupted(); j++)
                 take_sample(work, series, result->iterations);
             leave(series);
