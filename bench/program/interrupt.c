@@ -24,8 +24,9 @@ static void catch_one(int signal_number, int flags)
 void gg_catch_interrupts(void)
 {
     catch_one(SIGINT, (int)SA_RESETHAND);
-    catch_one(SIGTERM, (int)SA_RESETHAND);
-    /* A closed terminal may send it twice, by the shell and by the kernel: the second must not cost the results. */
+    /* These may come twice, and the second must not cost the results: timeout(1) ends us by one signal of its own and
+     * one to its group, a closed terminal by the shell's and the kernel's. */
+    catch_one(SIGTERM, 0);
     catch_one(SIGHUP, 0);
 }
 

@@ -1,4 +1,4 @@
-/* interrupt.h - the first SIGINT, SIGTERM or SIGHUP asks for an end; a second SIGINT or SIGTERM kills. */
+/* interrupt.h - the first SIGINT, SIGTERM or SIGHUP asks for an end; a second SIGINT kills. */
 #ifndef GEMMGRAD_BENCH_INTERRUPT_H
 #define GEMMGRAD_BENCH_INTERRUPT_H
 

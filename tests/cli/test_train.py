@@ -5,6 +5,7 @@ import os
 import shutil
 import signal
 import struct
+import time
 from random import Random
 
 from program import ProgramTest, main
@@ -210,7 +211,7 @@ class Images(SmallImages):
 
 
 class Interrupted(ProgramTest):
-    def interrupt(self, with_signal):
+    def interrupt(self, with_signal, again_after=None):
         """Start a long run, stop it in the midst, and return what it wrote to stdout."""
         picture = ["--plot", "stopped.png"] if shutil.which("gnuplot") else []
         process = self.start_program("train", "spiral", "--threads", 1, "--epochs", 1000000, "--save", "stopped",
@@ -218,6 +219,9 @@ class Interrupted(ProgramTest):
         self.addCleanup(process.kill)
         self.assertIn("epoch 1/1000000", process.stderr.readline())
         process.send_signal(with_signal)
+        if again_after is not None:
+            time.sleep(again_after)
+            process.send_signal(with_signal)
         output, errors = process.communicate(timeout=120)
         self.assertEqual(process.returncode, 0, errors)
         return output
@@ -228,6 +232,11 @@ class Interrupted(ProgramTest):
             self.assertIn("interrupted", output)
             self.assertIn("samples per second", output)
             self.assertTrue(self.read_json("stopped.json")["interrupted"])
+
+    def test_a_signal_that_comes_twice(self):
+        for with_signal in (signal.SIGTERM, signal.SIGHUP):
+            for again_after in (0.0, 0.001, 0.003):
+                self.assertIn("interrupted", self.interrupt(with_signal, again_after))
 
     def test_an_ignored_signal_stays_ignored(self):
         for ignored in (signal.SIGINT, signal.SIGHUP):
