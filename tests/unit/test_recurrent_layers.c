@@ -189,8 +189,8 @@ START_TEST(dropout_rests_outside_of_training)
     const network drops = make(&cell, true, false), whole = make(&cells[_i], true, false);
     const float *x = support_uniform((int64_t)STEPS * ROW, -1, 1, 2);
     for (int mode = GG_INFER; mode <= GG_CONTINUE; mode++) {
-        run(&whole, x, 0, STEPS, mode);
-        run(&drops, x, 0, STEPS, mode);
+        run(&whole, x, 0, STEPS, (gg_mode)mode);
+        run(&drops, x, 0, STEPS, (gg_mode)mode);
         const double difference = apart(data_of(&drops, drops.out.y), data_of(&whole, whole.out.y), STEPS * STATE);
         ck_assert_msg(mode == GG_TRAIN ? difference > 1e-3 : difference <= 1e-6, "mode %d: %g", mode, difference);
         must(gg_model_reset_states(whole.model));
