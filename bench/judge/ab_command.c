@@ -298,13 +298,26 @@ static json_t *seconds_json(const ab_samples *s)
     return lists;
 }
 
+/* JSON holds only UTF-8, and programs may answer any bytes: where some are none, all beyond ASCII become '?'. */
+static json_t *text_json(const char *text)
+{
+    char plain[1024];
+    json_t *whole = json_string(text);
+    if (whole != NULL)
+        return whole;
+    (void)snprintf(plain, sizeof plain, "%s", text);
+    for (char *c = plain; *c != '\0'; c++)
+        *c = (unsigned char)*c < 0x80 ? *c : '?';
+    return json_string(plain);
+}
+
 static json_t *case_json(const ab_case *c)
 {
     const ab_judgement *j = &c->judgement;
     if (c->error[0] != '\0')
-        return json_pack("{s:s, s:s, s:b, s:b}", "name", c->name, "error", c->error, "failed_base", c->failed_base,
-                         "failed_new", c->failed_new);
-    return json_pack("{s:s, s:s, s:o, s:[o, o], s:o, s:i, s:i, s:o}", "name", c->name, "verdict",
+        return json_pack("{s:o, s:o, s:b, s:b}", "name", text_json(c->name), "error", text_json(c->error),
+                         "failed_base", c->failed_base, "failed_new", c->failed_new);
+    return json_pack("{s:o, s:s, s:o, s:[o, o], s:o, s:i, s:i, s:o}", "name", text_json(c->name), "verdict",
                      ab_verdict_name(j->verdict), "ratio", gg_json_number(j->ratio), "interval",
                      gg_json_number(j->interval.low), gg_json_number(j->interval.high), "least_effect",
                      gg_json_number(j->least_effect), "generations", c->samples.generations, "turns", AB_TURNS,
@@ -315,9 +328,10 @@ static json_t *side_json(const ab_side *side, const char *about)
 {
     json_t *variables = json_array();
     for (int i = 0; i < side->variable_count; i++)
-        json_array_append_new(variables, json_string(side->variables[i]));
-    return json_pack("{s:s, s:o, s:s?, s:s?}", "program", side->program, "env", variables, "blas", side->blas, "about",
-                     about[0] != '\0' ? about : NULL);
+        json_array_append_new(variables, text_json(side->variables[i]));
+    return json_pack("{s:o, s:o, s:o, s:o}", "program", text_json(side->program), "env", variables, "blas",
+                     side->blas != NULL ? text_json(side->blas) : json_null(), "about",
+                     about[0] != '\0' ? text_json(about) : json_null());
 }
 
 static json_t *run_json(const ab_run *run)
@@ -331,10 +345,10 @@ static json_t *run_json(const ab_run *run)
         json_array_append_new(list, case_json(&run->cases[i]));
     strftime(date, sizeof date, "%Y-%m-%dT%H:%M:%S+00:00", gmtime_r(&now, &utc));
     json_t *threads = s->threads > 0 ? json_integer(s->threads) : json_null(); /* each program's own default */
-    return json_pack("{s:s, s:o, s:o, s:o, s:i, s:i, s:i, s:b, s:s, s:o}", "date", date, "threads", threads, "base",
+    return json_pack("{s:s, s:o, s:o, s:o, s:i, s:i, s:i, s:b, s:o, s:o}", "date", date, "threads", threads, "base",
                      side_json(&s->base, run->about_base), "new", side_json(&s->fresh, run->about_new), "only_base",
                      run->only_base, "only_new", run->only_new, "long_names", run->long_names, "interrupted",
-                     run->interrupted, "error", run->error, "cases", list);
+                     run->interrupted, "error", text_json(run->error), "cases", list);
 }
 
 static int judge(const ab_run *run)
@@ -358,8 +372,10 @@ static int measure(choices *chosen)
 {
     ab_run run = {.settings = chosen->settings};
     const bool to_stdout = chosen->json != NULL && strcmp(chosen->json, "-") == 0;
-    if (chosen->json != NULL && !to_stdout && gg_output_check("--json", chosen->json, true) != GG_OK)
-        return gg_failure("ab");
+    if (chosen->json != NULL && !to_stdout && gg_output_check("--json", chosen->json, true) != GG_OK) {
+        gg_failure("ab");
+        return GG_EXIT_USAGE;
+    }
     gg_catch_interrupts();
     if (ab_prepare(&run) != GG_OK) {
         gg_failure("ab");
@@ -375,8 +391,10 @@ static int measure(choices *chosen)
     ab_measure(&run);
     print_table(to_stdout ? stderr : stdout, &run);
     int code = judge(&run);
-    if (chosen->json != NULL && gg_output_json(chosen->json, run_json(&run)) != GG_OK)
-        code = gg_failure("ab");
+    if (chosen->json != NULL && gg_output_json(chosen->json, run_json(&run)) != GG_OK) {
+        gg_failure("ab");
+        code = GG_EXIT_USAGE;
+    }
     ab_free(&run);
     return code;
 }

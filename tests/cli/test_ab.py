@@ -155,6 +155,27 @@ class Ab(ProgramTest):
         program = self.path("blank")
         self.fails(2, ["case 2", "blanks", "'a/two words'"], "ab", "--base", program, "--new", program)
 
+    def test_answers_that_are_not_utf8(self):
+        program = self.pretend("a")
+        with open(program, "rb") as file:
+            text = file.read().replace(b'print("ok pretender 1"', b'sys.stdout.buffer.write(b"ok kern \\xe4l"); print("1"')
+        self.write("a", text)
+        done = self.run_program("ab", "--base", program, "--new", program, "--json", "ab.json", errors="replace")
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertEqual(self.read_json("ab.json")["new"]["about"], "kern ?l1 ")
+        self.write("a", text.replace(b'print("ok", 1e-3', b'sys.stdout.buffer.write(b"b\\xe4d"); print("ok", 1e-3'))
+        done = self.run_program("ab", "--base", self.pretend("b"), "--new", program, "--json", "ab.json",
+                                errors="replace")
+        self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+        self.assertIn("b?d", self.read_json("ab.json")["error"])
+
+    def test_a_file_that_cannot_be_written_is_no_regression(self):
+        done = self.run_program("ab", "--base", self.pretend("a"), "--new", self.pretend("b"), "--json", "/dev/full")
+        self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+        self.assertIn("2 same", done.stdout)
+        done = self.run_program("ab", "--base", "a", "--new", "b", "--json", "nowhere/ab.json")
+        self.assertEqual(done.returncode, 2, done.stdout + done.stderr)
+
     def test_a_program_of_the_path(self):
         self.pretend("pretender")
         os.mkdir(self.path("bin"))
