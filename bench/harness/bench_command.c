@@ -351,11 +351,13 @@ static gg_status visit_all(bench_run *run)
     status = look(run, 1);
     for (int visit = 0; visit < run->settings.visits && status == GG_OK; visit++) {
         bench_random_order(&random, order, run->count);
-        for (int i = 0; i < run->count && !gg_interrupted(); i++) {
+        for (int i = 0; i < run->count && status == GG_OK && !gg_interrupted(); i++) {
             show_progress(run, visit * run->count + i, &run->results[order[i]], start.wall);
             bench_visit(&run->results[order[i]], &run->settings, &random);
+            if (run->settings.visits == 1 && i == run->count / 2)
+                status = look(run, 0);
         }
-        if (gg_interrupted())
+        if (gg_interrupted() || status != GG_OK)
             break;
         status = look(run, 0);
     }

@@ -158,7 +158,8 @@ class Ab(ProgramTest):
     def test_answers_that_are_not_utf8(self):
         program = self.pretend("a")
         with open(program, "rb") as file:
-            text = file.read().replace(b'print("ok pretender 1"', b'sys.stdout.buffer.write(b"ok kern \\xe4l"); print("1"')
+            text = file.read().replace(b'print("ok pretender 1"',
+                                       b'sys.stdout.buffer.write(b"ok kern \\xe4l"); print("1"')
         self.write("a", text)
         done = self.run_program("ab", "--base", program, "--new", program, "--json", "ab.json", errors="replace")
         self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
