@@ -20,7 +20,7 @@ static int64_t count_attention(const gg_date *s, int64_t asked, int64_t said)
     switch (s->score.score) {
     case GG_SCORE_GENERAL: return 2 * means + turned + window;
     case GG_SCORE_ADDITIVE: return means + turned + asked * h * h;
-    default: return 2 * means;
+    default: return 2 * means + window;
     }
 }
 
