@@ -27,7 +27,7 @@ static bool is_candidate(gg_conv_algorithm a, const gg_conv_geometry *g, gg_conv
         return false;
     if (a == GG_CONV_IM2COL && g->depth * g->pixels > MOST_COLUMNS && gg_conv_tiled.fits(g, pass))
         return false;
-    return gg_conv_method_of(a)->fits(g, pass);
+    return a != GG_CONV_WINOGRAD_STRIDED && gg_conv_method_of(a)->fits(g, pass);
 }
 
 gg_conv_algorithm gg_conv_cheapest(const gg_conv_geometry *g, gg_conv_pass pass, gg_conv_accuracy accuracy, int threads)

@@ -39,8 +39,8 @@ static gg_conv_shape draw_shape(uint64_t *state)
     const bool three = draw(state, 0, 2) == 0; /* what Winograd's algorithms want */
     s.kernel_height = three ? 3 : draw(state, 1, 7);
     s.kernel_width = three ? 3 : draw(state, 1, 7);
-    s.stride_y = three ? 1 : draw(state, 1, 3);
-    s.stride_x = three ? 1 : draw(state, 1, 3);
+    s.stride_y = draw(state, 1, three ? 2 : 3);
+    s.stride_x = three ? s.stride_y : draw(state, 1, 3);
     s.dilation_y = three ? 1 : draw(state, 1, 2);
     s.dilation_x = three ? 1 : draw(state, 1, 2);
     s.pad_top = draw(state, 0, 3);
