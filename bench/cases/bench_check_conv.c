@@ -128,7 +128,7 @@ static bool by_winograd(const convolution *c, const checked *r, int variant)
     const gg_conv_options o = {.algorithm = (gg_conv_algorithm)variant};
     gg_conv_algorithm taken = GG_CONV_AUTO;
     (void)gg_conv_choose(&taken, r->pass, &c->s, &o);
-    return taken == GG_CONV_WINOGRAD_2 || taken == GG_CONV_WINOGRAD_4;
+    return taken == GG_CONV_WINOGRAD_2 || taken == GG_CONV_WINOGRAD_4 || taken == GG_CONV_WINOGRAD_STRIDED;
 }
 
 static gg_status check_result(const convolution *c, const checked *r, int variant)

@@ -150,21 +150,24 @@ static gg_status run_winograd_4(bench_work *work)
     return run(work, GG_CONV_WINOGRAD_4);
 }
 
+static gg_status run_winograd_strided(bench_work *work)
+{
+    return run(work, GG_CONV_WINOGRAD_STRIDED);
+}
+
 static gg_status run_depthwise(bench_work *work)
 {
     return run(work, GG_CONV_DEPTHWISE);
 }
 
 /* By gg_conv_algorithm. */
-#define VARIANTS                                                                                            \
-    {                                                                                                       \
-        [GG_CONV_AUTO] = {"", run_chosen}, [GG_CONV_IM2COL] = {"im2col", run_im2col},                       \
-        [GG_CONV_TILED] = {"tiled", run_tiled}, [GG_CONV_POINTWISE] = {"pointwise", run_pointwise},         \
-        [GG_CONV_SHIFTED] = {"shifted", run_shifted}, [GG_CONV_WINOGRAD_2] = {"winograd2", run_winograd_2}, \
-        [GG_CONV_WINOGRAD_4] = {"winograd4", run_winograd_4}, [GG_CONV_DEPTHWISE] = {                       \
-            "depthwise",                                                                                    \
-            run_depthwise                                                                                   \
-        }                                                                                                   \
+#define VARIANTS                                                                                                  \
+    {                                                                                                             \
+        [GG_CONV_AUTO] = {"", run_chosen}, [GG_CONV_IM2COL] = {"im2col", run_im2col},                             \
+        [GG_CONV_TILED] = {"tiled", run_tiled}, [GG_CONV_POINTWISE] = {"pointwise", run_pointwise},               \
+        [GG_CONV_SHIFTED] = {"shifted", run_shifted}, [GG_CONV_WINOGRAD_2] = {"winograd2", run_winograd_2},       \
+        [GG_CONV_WINOGRAD_4] = {"winograd4", run_winograd_4}, [GG_CONV_DEPTHWISE] = {"depthwise", run_depthwise}, \
+        [GG_CONV_WINOGRAD_STRIDED] = {"winograd4s2", run_winograd_strided},                                       \
     }
 
 /* ---- open ---- */

@@ -24,13 +24,14 @@ static const char *const names[GG_CONV_ALGORITHM_COUNT] = {
     [GG_CONV_WINOGRAD_2] = "winograd2",
     [GG_CONV_WINOGRAD_4] = "winograd4",
     [GG_CONV_DEPTHWISE] = "depthwise",
+    [GG_CONV_WINOGRAD_STRIDED] = "winograd4s2",
 };
 
 static const gg_conv_method *const methods[GG_CONV_ALGORITHM_COUNT] = {
     [GG_CONV_IM2COL] = &gg_conv_im2col,         [GG_CONV_TILED] = &gg_conv_tiled,
     [GG_CONV_POINTWISE] = &gg_conv_pointwise,   [GG_CONV_SHIFTED] = &gg_conv_shifted,
     [GG_CONV_WINOGRAD_2] = &gg_conv_winograd_2, [GG_CONV_WINOGRAD_4] = &gg_conv_winograd_4,
-    [GG_CONV_DEPTHWISE] = &gg_conv_depthwise,
+    [GG_CONV_DEPTHWISE] = &gg_conv_depthwise,   [GG_CONV_WINOGRAD_STRIDED] = &gg_conv_winograd_strided,
 };
 
 const gg_conv_method *gg_conv_method_of(gg_conv_algorithm algorithm)

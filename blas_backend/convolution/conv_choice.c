@@ -6,13 +6,13 @@
 #include "backend.h"
 #include "conv_method.h"
 
-/* Terms of a sum by which F(4x4, 3x3) stays below the promised error in whatever order a BLAS adds them up: its
- * rounding errors grow with the length of the sum. */
+/* Terms of a sum by which F(4x4, 3x3), in steps of one or two, stays below the promised error in whatever order a BLAS
+ * adds them up: its rounding errors grow with the length of the sum. */
 enum { MOST_TERMS = 256 };
 
 bool gg_conv_keeps_accuracy(gg_conv_algorithm a, const gg_conv_geometry *g, gg_conv_pass pass)
 {
-    if (a != GG_CONV_WINOGRAD_4 || gg_policy_small_products())
+    if ((a != GG_CONV_WINOGRAD_4 && a != GG_CONV_WINOGRAD_STRIDED) || gg_policy_small_products())
         return true; /* small products end in sums of short sums */
     return pass != GG_CONV_BACKWARD_WEIGHTS && g->channels <= MOST_TERMS && g->filters <= MOST_TERMS;
 }

@@ -46,7 +46,7 @@ typedef struct gg_conv_method {
 } gg_conv_method;
 
 extern const gg_conv_method gg_conv_im2col, gg_conv_tiled, gg_conv_pointwise, gg_conv_shifted, gg_conv_winograd_2,
-    gg_conv_winograd_4, gg_conv_depthwise;
+    gg_conv_winograd_4, gg_conv_depthwise, gg_conv_winograd_strided;
 
 /* NULL where there is none of that number. */
 const gg_conv_method *gg_conv_method_of(gg_conv_algorithm algorithm);
@@ -78,7 +78,7 @@ void gg_conv_transpose_weights(float *transposed, const gg_conv_call *call);
 /* Whether its errors are those of a sum of products. */
 static inline bool gg_conv_is_exact(gg_conv_algorithm algorithm)
 {
-    return algorithm != GG_CONV_WINOGRAD_2 && algorithm != GG_CONV_WINOGRAD_4;
+    return algorithm != GG_CONV_WINOGRAD_2 && algorithm != GG_CONV_WINOGRAD_4 && algorithm != GG_CONV_WINOGRAD_STRIDED;
 }
 
 /* Whether its errors are those that the default accuracy promises, with the BLAS below. */

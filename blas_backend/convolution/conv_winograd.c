@@ -1,4 +1,5 @@
-/* conv_winograd.c - convolution by minimal filtering, F(2x2, 3x3) and F(4x4, 3x3): 16 products for 36, 36 for 144.
+/* conv_winograd.c - convolution by minimal filtering, F(2x2, 3x3) and F(4x4, 3x3): 16 products for 36, 36 for 144; and
+ * the latter in steps of two pixels, 81 for 144.
  *
  * winograd.h says what is computed. Y and dX are made of four pieces, in one of two orders:
  *  shallow: U of all filters by all threads. Then each thread takes blocks of its rows of tiles: V of the block, which
@@ -17,11 +18,23 @@
 /* Padded rows of V and U are the leading dimensions of products, which are ints. */
 enum { MOST_CHANNELS = INT_MAX - 1024 };
 
+static bool fits_in_steps(const gg_conv_geometry *g, int64_t step)
+{
+    return g->kernel_height == 3 && g->kernel_width == 3 && g->stride_y == step && g->stride_x == step
+           && g->dilation_y == 1 && g->dilation_x == 1 && g->groups == 1 && g->channels < MOST_CHANNELS
+           && g->filters < MOST_CHANNELS;
+}
+
 static bool fits(const gg_conv_geometry *g, gg_conv_pass pass)
 {
     (void)pass;
-    return g->kernel_height == 3 && g->kernel_width == 3 && g->stride_y == 1 && g->stride_x == 1 && g->dilation_y == 1
-           && g->dilation_x == 1 && g->groups == 1 && g->channels < MOST_CHANNELS && g->filters < MOST_CHANNELS;
+    return fits_in_steps(g, 1);
+}
+
+static bool fits_strided(const gg_conv_geometry *g, gg_conv_pass pass)
+{
+    (void)pass;
+    return fits_in_steps(g, 2);
 }
 
 /* The pass on its way; `rows`: the deep block. */
@@ -49,7 +62,7 @@ static void make_filters(void *context, int part, int parts)
     for (int64_t i = mine.begin; i < mine.end; i++) {
         const int64_t group = i / depth, panel = group * GG_GROUP / GG_PANEL, channel = i % depth * GG_GROUP;
         const int64_t width = gg_winograd_panel_width(p, panel);
-        float *u = gg_winograd_at(j->call->workspace, p->u, part) + panel * p->points * p->u_stride + channel * width;
+        float *u = gg_winograd_at(j->call->workspace, p->u, part) + panel * p->u_values * p->u_stride + channel * width;
         gg_winograd_filters(p, u + group * GG_GROUP % GG_PANEL, width, j->call->w, group,
                             (gg_winograd_range){channel, least(channel + GG_GROUP, p->channels)}, &own);
     }
@@ -61,20 +74,22 @@ static void make_filters(void *context, int part, int parts)
 static void multiply(const gg_winograd *p, float *m, const float *v, const float *u, int64_t tiles, int64_t width,
                      gg_winograd_range channels)
 {
-    for (int64_t point = 0; point < p->points; point++)
+    gg_winograd_product q = gg_winograd_first_product(p);
+    do
         for (int64_t begin = channels.begin; begin < channels.end; begin += GG_WINOGRAD_SUM)
-            gg_product_run_serial(&(gg_product){.c = m + point * p->m_stride,
+            gg_product_run_serial(&(gg_product){.c = m + q.m * p->m_stride,
                                                 .ldc = width,
-                                                .a = v + point * p->v_stride + begin,
+                                                .a = v + q.v * p->v_stride + begin,
                                                 .lda = p->v_row,
-                                                .b = u + point * p->u_stride + (begin - channels.begin) * width,
+                                                .b = u + q.u * p->u_stride + (begin - channels.begin) * width,
                                                 .ldb = width,
                                                 .m = tiles,
                                                 .n = width,
                                                 .k = least(GG_WINOGRAD_SUM, channels.end - begin),
                                                 .packed_b = true,
                                                 .alpha = 1.0f,
-                                                .beta = begin > 0 ? 1.0f : 0.0f});
+                                                .beta = begin > 0 || !q.first ? 1.0f : 0.0f});
+    while (gg_winograd_next_product(p, &q));
 }
 
 /* Rows of tiles from M of `width` filters from group `first` on. */
@@ -101,7 +116,7 @@ static void shallow_block(const job *j, gg_winograd_range rows, int part, const 
         gg_winograd_input(p, v + group * GG_GROUP, source(j), group, rows, own);
     for (int64_t panel = 0; panel < gg_winograd_panels(p); panel++) {
         const int64_t width = gg_winograd_panel_width(p, panel);
-        multiply(p, m, v, u + panel * p->points * p->u_stride, (rows.end - rows.begin) * p->row_tiles, width,
+        multiply(p, m, v, u + panel * p->u_values * p->u_stride, (rows.end - rows.begin) * p->row_tiles, width,
                  (gg_winograd_range){0, p->channels});
         finish(j, m, rows, panel * GG_PANEL / GG_GROUP, width, own);
     }
@@ -168,9 +183,9 @@ static void deep_panels(void *context, int part, int parts)
 
 /* ---- the method ---- */
 
-static void run_data(const gg_conv_call *call, gg_conv_pass pass, int tile)
+static void run_data(const gg_conv_call *call, gg_conv_pass pass, gg_winograd_form form)
 {
-    const gg_winograd p = gg_winograd_plan(&call->g, pass, tile, call->threads);
+    const gg_winograd p = gg_winograd_plan(&call->g, pass, form, call->threads);
     job j = {.p = &p, .call = call};
     if (!p.deep) {
         gg_parallel_run(p.parts, make_filters, &j);
@@ -185,45 +200,29 @@ static void run_data(const gg_conv_call *call, gg_conv_pass pass, int tile)
     }
 }
 
-static int64_t workspace_2(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
-{
-    return gg_winograd_plan(g, pass, 2, threads).total;
-}
-
-static int64_t workspace_4(const gg_conv_geometry *g, gg_conv_pass pass, int threads)
-{
-    return gg_winograd_plan(g, pass, 4, threads).total;
-}
-
-static void forward_2(const gg_conv_call *call)
-{
-    run_data(call, GG_CONV_FORWARD, 2);
-}
-
-static void forward_4(const gg_conv_call *call)
-{
-    run_data(call, GG_CONV_FORWARD, 4);
-}
-
-static void backward_data_2(const gg_conv_call *call)
-{
-    run_data(call, GG_CONV_BACKWARD_DATA, 2);
-}
-
-static void backward_data_4(const gg_conv_call *call)
-{
-    run_data(call, GG_CONV_BACKWARD_DATA, 4);
-}
-
-static void weights_2(const gg_conv_call *call)
-{
-    gg_winograd_weights(call, 2);
-}
-
-static void weights_4(const gg_conv_call *call)
-{
-    gg_winograd_weights(call, 4);
-}
+/* The functions of a method that does a form. */
+#define METHOD(suffix, form)                                                                     \
+    static int64_t workspace_##suffix(const gg_conv_geometry *g, gg_conv_pass pass, int threads) \
+    {                                                                                            \
+        return gg_winograd_plan(g, pass, form, threads).total;                                   \
+    }                                                                                            \
+    static void forward_##suffix(const gg_conv_call *call)                                       \
+    {                                                                                            \
+        run_data(call, GG_CONV_FORWARD, form);                                                   \
+    }                                                                                            \
+    static void backward_data_##suffix(const gg_conv_call *call)                                 \
+    {                                                                                            \
+        run_data(call, GG_CONV_BACKWARD_DATA, form);                                             \
+    }                                                                                            \
+    static void weights_##suffix(const gg_conv_call *call)                                       \
+    {                                                                                            \
+        gg_winograd_weights(call, form);                                                         \
+    }
+METHOD(2, GG_WINOGRAD_2)
+METHOD(4, GG_WINOGRAD_4)
+METHOD(strided, GG_WINOGRAD_STRIDED)
 
 const gg_conv_method gg_conv_winograd_2 = {fits, workspace_2, {forward_2, backward_data_2, weights_2}};
 const gg_conv_method gg_conv_winograd_4 = {fits, workspace_4, {forward_4, backward_data_4, weights_4}};
+const gg_conv_method gg_conv_winograd_strided = {
+    fits_strided, workspace_strided, {forward_strided, backward_data_strided, weights_strided}};

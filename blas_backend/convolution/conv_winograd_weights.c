@@ -1,6 +1,6 @@
 /* conv_winograd_weights.c - the gradient of the filters by minimal filtering.
  *
- * dU [channels][filters] = V^T . dM for each point, summed over all tiles; dW from dU (winograd.h). Two orders:
+ * dU [channels][filters] = V^T . dM for each product, summed over all tiles; dW from dU (winograd.h). Two orders:
  *  shallow: each thread has a dU of its own for all filters. It takes blocks of its rows of tiles: V of the block, and
  *           for each panel of 64 filters dM and dU += V^T . dM. At the end the threads' dU are added up, one after the
  *           other, a few channels and a panel at a time, and become dW.
@@ -27,16 +27,17 @@ static int64_t least(int64_t a, int64_t b)
     return a < b ? a : b;
 }
 
-/* du [channel][width] = beta du + V^T . dM for each point; rows of du are `width` floats. */
+/* du [channel][width] = beta du + V^T . dM for each product; rows of du are `width` floats. */
 static void multiply(const gg_winograd *p, float *du, const float *v, const float *m, int64_t channels, int64_t tiles,
                      int64_t width, float beta)
 {
-    for (int64_t point = 0; point < p->points; point++)
-        gg_product_run_serial(&(gg_product){.c = du + point * p->u_stride,
+    gg_winograd_product q = gg_winograd_first_product(p);
+    do
+        gg_product_run_serial(&(gg_product){.c = du + q.u * p->u_stride,
                                             .ldc = width,
-                                            .a = v + point * p->v_stride,
+                                            .a = v + q.v * p->v_stride,
                                             .lda = p->v_row,
-                                            .b = m + point * p->m_stride,
+                                            .b = m + q.m * p->m_stride,
                                             .ldb = width,
                                             .m = channels,
                                             .n = width,
@@ -45,6 +46,7 @@ static void multiply(const gg_winograd *p, float *du, const float *v, const floa
                                             .packed_b = true,
                                             .alpha = 1.0f,
                                             .beta = beta});
+    while (gg_winograd_next_product(p, &q));
 }
 
 /* ---- shallow ---- */
@@ -61,7 +63,7 @@ static void shallow_block(const job *j, gg_winograd_range rows, int part, float 
         const int64_t width = gg_winograd_panel_width(p, panel);
         for (int64_t i = 0; i < width; i += GG_GROUP)
             gg_winograd_gradient(p, m + i, width, j->call->dy, (panel * GG_PANEL + i) / GG_GROUP, rows, own);
-        multiply(p, du + panel * p->points * p->u_stride, v, m, p->channels, tiles, width, beta);
+        multiply(p, du + panel * p->u_values * p->u_stride, v, m, p->channels, tiles, width, beta);
     }
 }
 
@@ -80,8 +82,8 @@ static void add_up(const job *j, int64_t panel, gg_winograd_range channels)
 {
     const gg_winograd *p = j->p;
     const int64_t width = gg_winograd_panel_width(p, panel), floats = (channels.end - channels.begin) * width;
-    for (int64_t point = 0; point < p->points; point++) {
-        const int64_t offset = (panel * p->points + point) * p->u_stride + channels.begin * width;
+    for (int64_t value = 0; value < p->u_values; value++) {
+        const int64_t offset = (panel * p->u_values + value) * p->u_stride + channels.begin * width;
         float *sum = gg_winograd_at(j->call->workspace, p->u, 0) + offset;
         for (int part = 1; part < p->parts; part++)
             gg_kernels()->add(sum, sum, gg_winograd_at(j->call->workspace, p->u, part) + offset, floats);
@@ -109,7 +111,7 @@ static void shallow_finish(void *context, int part, int parts)
         const gg_winograd_range channels = {channel, least(channel + GG_GROUP, p->channels)};
         add_up(j, panel, channels);
         finish(j,
-               gg_winograd_at(j->call->workspace, p->u, 0) + panel * p->points * p->u_stride
+               gg_winograd_at(j->call->workspace, p->u, 0) + panel * p->u_values * p->u_stride
                    + channel * gg_winograd_panel_width(p, panel),
                panel, channels, &own);
     }
@@ -130,7 +132,7 @@ static void transform_group(const job *j, int64_t group, gg_winograd_range rows,
     }
     const int64_t filter = (group - depth) * GG_GROUP, panel = filter / GG_PANEL;
     const int64_t width = gg_winograd_panel_width(p, panel);
-    float *m = gg_winograd_at(j->call->workspace, p->m, part) + panel * p->points * p->m_stride;
+    float *m = gg_winograd_at(j->call->workspace, p->m, part) + panel * p->m_values * p->m_stride;
     gg_winograd_gradient(p, m + first * width + filter % GG_PANEL, width, j->call->dy, group - depth, rows, own);
 }
 
@@ -163,15 +165,15 @@ static void deep_blocks(void *context, int part, int parts)
         const int64_t panel = i % panels, channel = i / panels * p->u_channels;
         const gg_winograd_range channels = {channel, least(channel + p->u_channels, p->channels)};
         multiply(p, du, gg_winograd_at(j->call->workspace, p->v, part) + channel,
-                 gg_winograd_at(j->call->workspace, p->m, part) + panel * p->points * p->m_stride,
+                 gg_winograd_at(j->call->workspace, p->m, part) + panel * p->m_values * p->m_stride,
                  channels.end - channel, tiles, gg_winograd_panel_width(p, panel), 0.0f);
         finish(j, du, panel, channels, &own);
     }
 }
 
-void gg_winograd_weights(const gg_conv_call *call, int tile)
+void gg_winograd_weights(const gg_conv_call *call, gg_winograd_form form)
 {
-    const gg_winograd p = gg_winograd_plan(&call->g, GG_CONV_BACKWARD_WEIGHTS, tile, call->threads);
+    const gg_winograd p = gg_winograd_plan(&call->g, GG_CONV_BACKWARD_WEIGHTS, form, call->threads);
     job j = {.p = &p, .call = call, .beta = call->accumulate ? 1.0f : 0.0f};
     if (!p.deep) {
         gg_parallel_run(p.parts, shallow_blocks, &j);

@@ -18,7 +18,8 @@ enum {
     FEWEST_TILES = 24, /* of a block: fewer rows waste the products */
     DEEP_TILES = 256,  /* of a block of the deep order: V and M of them go through the third level */
     DEEP_CHANNELS =
-        128, /* a multiple of GG_WINOGRAD_SUM; U of them and 64 filters, 1.2 MB, stays in the second level */
+        128,           /* a multiple of GG_WINOGRAD_SUM; U of them and 64 filters, 1.2 MB, stays in the second level */
+    USUAL_VALUES = 36, /* of a filter: with more of them U and dU are larger than these numbers say */
     SHALLOW = 256 * 256,     /* channels * filters up to which U passes by from the third level */
     FEW_FILTERS = 128 * 128, /* channels * filters whose U passes by so fast that there is nothing to gain */
     WEIGHTS_TILES = 64,      /* of a deep block: 64 channels of V, 64 filters of dM and their dU stay in the second
@@ -55,27 +56,39 @@ gg_winograd_range gg_winograd_share(int64_t begin, int64_t end, int part, int pa
                                begin + each * (part + 1) + rest * (part + 1) / parts};
 }
 
+/* Zeros before what is convolved along a direction, and results to skip. In steps of two dX begins with an odd pixel
+ * of the padded image, one before the first where the padding is even. */
+static void set_pad(int64_t *before, int64_t *skipped, gg_winograd_form form, bool turned, int64_t pad)
+{
+    *skipped = form == GG_WINOGRAD_STRIDED_TURNED && pad % 2 == 0;
+    *before = !turned ? pad : form == GG_WINOGRAD_STRIDED_TURNED ? (1 - pad + *skipped) / 2 : TAPS - 1 - pad;
+}
+
 static void set_sizes(gg_winograd *p, const gg_conv_geometry *g, gg_conv_pass pass)
 {
     p->turned = pass == GG_CONV_BACKWARD_DATA;
+    p->n = gg_winograd_sizes_of(p->form);
+    p->v_values = p->n.inputs * p->n.inputs;
+    p->u_values = p->n.products * p->n.products;
+    p->m_values = p->n.outputs * p->n.outputs;
     p->batch = g->batch;
     p->channels = p->turned ? g->filters : g->channels;
     p->height = p->turned ? g->out_height : g->height;
     p->width = p->turned ? g->out_width : g->width;
-    p->pad_top = p->turned ? TAPS - 1 - g->pad_top : g->pad_top;
-    p->pad_left = p->turned ? TAPS - 1 - g->pad_left : g->pad_left;
+    set_pad(&p->pad_top, &p->skipped_rows, p->form, p->turned, g->pad_top);
+    set_pad(&p->pad_left, &p->skipped_columns, p->form, p->turned, g->pad_left);
     p->filters = p->turned ? g->channels : g->filters;
     p->out_height = p->turned ? g->height : g->out_height;
     p->out_width = p->turned ? g->width : g->out_width;
-    p->image_rows = quotient_up(p->out_height, p->tile);
-    p->row_tiles = quotient_up(p->out_width, p->tile);
+    p->image_rows = quotient_up(p->skipped_rows + p->out_height, p->n.results);
+    p->row_tiles = quotient_up(p->skipped_columns + p->out_width, p->n.results);
     p->rows = p->batch * p->image_rows;
 }
 
 static int parts_for(const gg_winograd *p, int threads)
 {
     const double work =
-        (double)(p->rows * p->row_tiles * p->points) * (double)p->channels * (double)p->filters / PART_WORK;
+        (double)(p->rows * p->row_tiles * p->u_values) * (double)p->channels * (double)p->filters / PART_WORK;
     const int64_t most_parts = p->deep ? threads : least(threads, p->rows); /* no thread without a dU to add up */
     return work < (double)most_parts ? (int)work + 1 : (int)most_parts;
 }
@@ -106,7 +119,8 @@ typedef enum order { SHALLOW_ORDER, DEEP_ORDER, ORDER_BY_TILES } order;
 
 static order order_of(const gg_winograd *p, bool weights, int threads)
 {
-    const double filters = (double)p->channels * (double)p->filters;
+    const double larger = p->u_values > USUAL_VALUES ? (double)p->u_values / USUAL_VALUES : 1.0;
+    const double filters = (double)p->channels * (double)p->filters * larger;
     const bool shared = gg_winograd_groups(p->filters) >= threads;
     if (weights ? filters * threads > WEIGHTS_SHALLOW : filters > SHALLOW && shared)
         return DEEP_ORDER;
@@ -118,7 +132,8 @@ static void set_blocks(gg_winograd *p, bool weights)
     p->block_rows = rows_of(p, !p->deep ? shallow_tiles(p) : weights ? WEIGHTS_TILES : DEEP_TILES);
     p->u_channels = p->deep ? least(p->channels, weights ? WEIGHTS_CHANNELS : DEEP_CHANNELS) : p->channels;
     const int64_t widest = most(p->width, p->out_width);
-    p->band_rows = least(p->image_rows, most(1, (PIXELS / (GG_GROUP * widest) - TAPS + 1) / p->tile));
+    const int64_t overlap = p->n.pixels - p->n.step, rows = most(p->n.step, p->n.results);
+    p->band_rows = least(p->image_rows, most(1, (PIXELS / (GG_GROUP * widest) - overlap) / rows));
     p->v_row = gg_winograd_groups(p->channels) * GG_GROUP;
     p->v_stride = odd_lines(p->block_rows * p->row_tiles * p->v_row);
     p->m_stride = odd_lines(p->block_rows * p->row_tiles * GG_PANEL);
@@ -134,7 +149,7 @@ static void place(gg_winograd_area *area, int64_t *end, int64_t floats)
 static void set_workspace(gg_winograd *p, bool weights)
 {
     const int64_t panels = quotient_up(p->filters, GG_PANEL);
-    const int64_t v = p->points * p->v_stride, u = p->points * p->u_stride, m = p->points * p->m_stride;
+    const int64_t v = p->v_values * p->v_stride, u = p->u_values * p->u_stride, m = p->m_values * p->m_stride;
     int64_t end = 0;
     if (p->deep)
         place(&p->v, &end, v);
@@ -144,8 +159,11 @@ static void set_workspace(gg_winograd *p, bool weights)
         place(&p->u, &end, panels * u);
     const int64_t shared = end;
     const int64_t widest = most(p->width, p->out_width);
-    place(&p->pixels, &end, (p->band_rows * p->tile + TAPS - 1) * widest * GG_GROUP);
-    place(&p->columns, &end, (p->row_tiles * p->tile + TAPS - 1) * (p->tile + TAPS - 1) * GG_GROUP);
+    const int64_t overlap = p->n.pixels - p->n.step, rows = p->band_rows * most(p->n.step, p->n.results) + overlap;
+    place(&p->pixels, &end, rows * widest * GG_GROUP);
+    place(&p->columns, &end,
+          most((p->row_tiles * p->n.step + overlap) * p->n.inputs, p->row_tiles * p->n.results * p->n.outputs)
+              * GG_GROUP);
     place(&p->taps, &end, (int64_t)GG_GROUP * TAPS * TAPS * GG_GROUP);
     if (!p->deep)
         place(&p->v, &end, v);
@@ -168,9 +186,10 @@ static void lay_out(gg_winograd *p, bool deep, bool weights, int threads)
     set_workspace(p, weights);
 }
 
-gg_winograd gg_winograd_plan(const gg_conv_geometry *g, gg_conv_pass pass, int tile, int threads)
+gg_winograd gg_winograd_plan(const gg_conv_geometry *g, gg_conv_pass pass, gg_winograd_form form, int threads)
 {
-    gg_winograd p = {.tile = tile, .points = (tile + TAPS - 1) * (tile + TAPS - 1)};
+    const bool turned = form == GG_WINOGRAD_STRIDED && pass == GG_CONV_BACKWARD_DATA;
+    gg_winograd p = {.form = turned ? GG_WINOGRAD_STRIDED_TURNED : form};
     const bool weights = pass == GG_CONV_BACKWARD_WEIGHTS;
     set_sizes(&p, g, pass);
     const order wanted = order_of(&p, weights, threads);
@@ -185,6 +204,49 @@ gg_winograd gg_winograd_plan(const gg_conv_geometry *g, gg_conv_pass pass, int t
     lay_out(&other, !deep, weights, threads);
     p.total = most(p.total, other.total);
     return p;
+}
+
+/* Values along a direction of which some belong to the same points: the even pixels' and behind them the odd ones'. */
+static int points_of(const gg_winograd *p)
+{
+    return p->n.inputs < p->n.outputs ? p->n.inputs : p->n.outputs;
+}
+
+static void set_product(const gg_winograd *p, gg_winograd_product *product)
+{
+    const int points = points_of(p), y = product->y, x = product->x;
+    const int64_t point = y % points * points + x % points;
+    product->u = y * p->n.products + x;
+    product->v = p->n.inputs == points ? point : product->u;
+    product->m = p->n.outputs == points ? point : product->u;
+    product->first = y < p->n.outputs && x < p->n.outputs;
+}
+
+gg_winograd_product gg_winograd_first_product(const gg_winograd *p)
+{
+    gg_winograd_product product = {0};
+    set_product(p, &product);
+    return product;
+}
+
+bool gg_winograd_next_product(const gg_winograd *p, gg_winograd_product *product)
+{
+    const int points = points_of(p);
+    int y = product->y, x = product->x + points; /* the odd pixels at the same points, along x and then along y */
+    if (x >= p->n.products) {
+        x %= points;
+        y += points;
+    }
+    if (y >= p->n.products) { /* the next points */
+        y = y % points + (x + 1) / points;
+        x = (x + 1) % points;
+        if (y == points)
+            return false;
+    }
+    product->y = y;
+    product->x = x;
+    set_product(p, product);
+    return true;
 }
 
 gg_winograd_scratch gg_winograd_own(const gg_winograd *p, float *workspace, int part)

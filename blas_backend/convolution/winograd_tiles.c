@@ -6,7 +6,7 @@
 
 #include "kernels/kernels.h"
 
-enum { TAPS = 3, FILTER = TAPS * TAPS };
+enum { FILTER = 3 * 3 };
 
 static int64_t least(int64_t a, int64_t b)
 {
@@ -48,17 +48,18 @@ void gg_winograd_input(const gg_winograd *p, float *v, const float *x, int64_t g
                        const gg_winograd_scratch *own)
 {
     const int64_t left = most(p->pad_left, 0), cut = most(-p->pad_left, 0);
-    const int64_t seen = p->row_tiles * p->tile + TAPS - 1 - left; /* pixels of a row of tiles behind the zeros */
+    const int64_t overlap = p->n.pixels - p->n.step;
+    const int64_t seen = p->row_tiles * p->n.step + overlap - left; /* pixels of a row of tiles behind the zeros */
     const int64_t width = least(p->width - cut, seen), line = p->width * GG_GROUP;
     for (int64_t row = rows.begin, n; row < rows.end; row += n) {
         n = band(p, row, rows.end);
         const float *planes = x + (row / p->image_rows * p->channels + group * GG_GROUP) * p->height * p->width;
         load_pixels(own->pixels, planes, group_size(p->channels, group), p->height, p->width,
-                    row % p->image_rows * p->tile - p->pad_top, n * p->tile + TAPS - 1);
+                    row % p->image_rows * p->n.step - p->pad_top, n * p->n.step + overlap);
         for (int64_t i = 0; i < n; i++)
             gg_kernels()->winograd_input(v + (row - rows.begin + i) * p->row_tiles * p->v_row, p->v_stride, p->v_row,
-                                         own->pixels + i * p->tile * line + cut * GG_GROUP, line, own->columns, left,
-                                         width, p->row_tiles, p->tile);
+                                         own->pixels + i * p->n.step * line + cut * GG_GROUP, line, own->columns, left,
+                                         width, p->row_tiles, p->form);
     }
 }
 
@@ -70,11 +71,11 @@ void gg_winograd_gradient(const gg_winograd *p, float *m, int64_t ld, const floa
         n = band(p, row, rows.end);
         const float *planes = dy + (row / p->image_rows * p->filters + group * GG_GROUP) * p->out_height * p->out_width;
         load_pixels(own->pixels, planes, group_size(p->filters, group), p->out_height, p->out_width,
-                    row % p->image_rows * p->tile, n * p->tile);
+                    row % p->image_rows * p->n.results, n * p->n.results);
         for (int64_t i = 0; i < n; i++)
             gg_kernels()->winograd_gradient(m + (row - rows.begin + i) * p->row_tiles * ld, p->m_stride, ld,
-                                            own->pixels + i * p->tile * line, line, own->columns, p->out_width,
-                                            p->row_tiles, p->tile);
+                                            own->pixels + i * p->n.results * line, line, own->columns, p->out_width,
+                                            p->row_tiles, p->form);
     }
 }
 
@@ -82,8 +83,11 @@ void gg_winograd_gradient(const gg_winograd *p, float *m, int64_t ld, const floa
 static void store_pixels(const gg_winograd *p, const gg_conv_call *call, const float *pixels, int64_t group,
                          int64_t row, int64_t n)
 {
-    const int64_t image = row / p->image_rows, top = row % p->image_rows * p->tile, first = group * GG_GROUP;
-    const int64_t begin = top * p->out_width, end = least(top + n * p->tile, p->out_height) * p->out_width;
+    const int64_t image = row / p->image_rows, top = row % p->image_rows * p->n.results - p->skipped_rows;
+    const int64_t first = group * GG_GROUP, skipped = most(-top, 0);
+    const int64_t begin = (top + skipped) * p->out_width;
+    const int64_t end = least(top + n * p->n.results, p->out_height) * p->out_width;
+    pixels += skipped * p->out_width * GG_GROUP;
     const int64_t plane = p->out_height * p->out_width, filters = group_size(p->filters, group);
     float *out = (p->turned ? call->dx : call->y) + (image * p->filters + first) * plane + begin;
     if (p->turned) {
@@ -102,9 +106,9 @@ void gg_winograd_output(const gg_winograd *p, const gg_conv_call *call, const fl
     for (int64_t row = rows.begin, n; row < rows.end; row += n) {
         n = band(p, row, rows.end);
         for (int64_t i = 0; i < n; i++)
-            gg_kernels()->winograd_output(own->pixels + i * p->tile * line, line,
+            gg_kernels()->winograd_output(own->pixels + i * p->n.results * line, line,
                                           m + (row - rows.begin + i) * p->row_tiles * ld, p->m_stride, ld, own->columns,
-                                          p->out_width, p->row_tiles, p->tile);
+                                          p->skipped_columns, p->out_width, p->row_tiles, p->form);
         store_pixels(p, call, own->pixels, group, row, n);
     }
 }
@@ -136,7 +140,7 @@ void gg_winograd_filters(const gg_winograd *p, float *u, int64_t ld, const float
         load_taps(p, own->taps, w, group, begin, end);
         for (int64_t c = begin; c < end; c++)
             gg_kernels()->winograd_filter(u + (c - channels.begin) * ld, p->u_stride,
-                                          first_tap + (c - begin) * FILTER * GG_GROUP, step, p->tile);
+                                          first_tap + (c - begin) * FILTER * GG_GROUP, step, p->form);
     }
 }
 
@@ -148,7 +152,7 @@ void gg_winograd_filter_gradient(const gg_winograd *p, float *dw, float beta, co
         end = least(begin + GG_GROUP, channels.end);
         for (int64_t c = begin; c < end; c++)
             gg_kernels()->winograd_filter_gradient(own->taps + (c - begin) * FILTER * GG_GROUP,
-                                                   du + (c - channels.begin) * ld, p->u_stride, p->tile);
+                                                   du + (c - channels.begin) * ld, p->u_stride, p->form);
         gg_kernels()->transpose_add(dw + group * GG_GROUP * row + begin * FILTER, row, own->taps, GG_GROUP,
                                     (end - begin) * FILTER, group_size(p->filters, group), beta);
     }

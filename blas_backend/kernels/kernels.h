@@ -72,6 +72,32 @@ typedef struct gg_slide {
     int64_t plane, out_plane;      /* floats from a plane of x and of y to the next one */
 } gg_slide;
 
+/* How minimal filtering is done (kernels/winograd.c): F(2x2, 3x3); F(4x4, 3x3); the same in steps of two, and the
+ * gradient of its data. */
+typedef enum gg_winograd_form {
+    GG_WINOGRAD_2,
+    GG_WINOGRAD_4,
+    GG_WINOGRAD_STRIDED,
+    GG_WINOGRAD_STRIDED_TURNED
+} gg_winograd_form;
+
+/* Sizes along one direction: pixels from tile to tile and of a tile, values that they become; results of a tile, values
+ * that these come from; values of a filter, each of them a product with one of the pixels' for one of the results'. */
+typedef struct gg_winograd_sizes {
+    int step, pixels, inputs, results, outputs, products;
+} gg_winograd_sizes;
+
+static inline gg_winograd_sizes gg_winograd_sizes_of(gg_winograd_form form)
+{
+    static const gg_winograd_sizes sizes[] = {
+        [GG_WINOGRAD_2] = {2, 4, 4, 2, 4, 4},
+        [GG_WINOGRAD_4] = {4, 6, 6, 4, 6, 6},
+        [GG_WINOGRAD_STRIDED] = {8, 9, 9, 4, 5, 9},
+        [GG_WINOGRAD_STRIDED_TURNED] = {4, 5, 5, 8, 9, 9},
+    };
+    return sizes[form];
+}
+
 /* Rows of the matrix of columns: `count` of them from row `first` on, row c taps + t being tap t of channel c, which
  * starts offsets[t] floats into the channel's planes. */
 typedef struct gg_tap_rows {
@@ -181,10 +207,10 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   rnn_..., lstm_..., gru_..., gru_before_...   a step of a cell; gru_before has two parts, before and behind the
  *                       product with the reset state: gates r and z, then n
  *   hidden_gradient     dh += the product's, times drop: what is left of gg_cell_backward without a cell
- *   winograd_...        transforms of convolution's tiles of 2 or 4 pixels, 16 channels or filters side by side; a row
- *                       of tiles, or one channel's filters, a call. The vectors of point i lie i * stride further,
- *                       those of tile t t * ld; rows of pixels row_step apart; columns: scratch of (tile * tiles + 2)
- *                       * (tile + 2) * 16 floats. See winograd.c */
+ *   winograd_...        transforms of convolution's tiles, 16 channels or filters side by side; a row of tiles, or one
+ *                       channel's filters, a call. The vectors of value i lie i * stride further, those of tile t
+ *                       t * ld; rows of pixels row_step apart; columns: scratch for the pixels of the row, as many
+ *                       values of 16 floats each as a direction has. See winograd.c */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
@@ -315,15 +341,15 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, hidden_gradient, (const gg_cell_backward *c))                                                              \
     X(void, winograd_input,                                                                                            \
       (float *v, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t left,      \
-       int64_t width, int64_t tiles, int tile))                                                                        \
+       int64_t width, int64_t tiles, gg_winograd_form form))                                                           \
     X(void, winograd_gradient,                                                                                         \
       (float *m, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t width,     \
-       int64_t tiles, int tile))                                                                                       \
+       int64_t tiles, gg_winograd_form form))                                                                          \
     X(void, winograd_output,                                                                                           \
-      (float *pixels, int64_t row_step, const float *m, int64_t stride, int64_t ld, float *columns, int64_t width,     \
-       int64_t tiles, int tile))                                                                                       \
-    X(void, winograd_filter, (float *u, int64_t stride, const float *taps, int64_t step, int tile))                    \
-    X(void, winograd_filter_gradient, (float *taps, const float *m, int64_t stride, int tile))
+      (float *pixels, int64_t row_step, const float *m, int64_t stride, int64_t ld, float *columns, int64_t skipped,   \
+       int64_t width, int64_t tiles, gg_winograd_form form))                                                           \
+    X(void, winograd_filter, (float *u, int64_t stride, const float *taps, int64_t step, gg_winograd_form form))       \
+    X(void, winograd_filter_gradient, (float *taps, const float *m, int64_t stride, gg_winograd_form form))
 
 #define GG_KERNEL_FIELD(result, name, arguments) result(*name) arguments;
 

@@ -8,6 +8,7 @@
 
 #include "backend.h"
 #include "conv_case.h"
+#include "conv_method.h"
 #include "isa.h"
 #include "reference_conv.h"
 #include "support.h"
@@ -39,8 +40,8 @@ static gg_conv_shape draw_shape(uint64_t *state)
     const bool three = draw(state, 0, 2) == 0; /* what Winograd's algorithms want */
     s.kernel_height = three ? 3 : draw(state, 1, 7);
     s.kernel_width = three ? 3 : draw(state, 1, 7);
-    s.stride_y = three ? 1 : draw(state, 1, 3);
-    s.stride_x = three ? 1 : draw(state, 1, 3);
+    s.stride_y = draw(state, 1, three ? 2 : 3);
+    s.stride_x = three ? s.stride_y : draw(state, 1, 3);
     s.dilation_y = three ? 1 : draw(state, 1, 2);
     s.dilation_x = three ? 1 : draw(state, 1, 2);
     s.pad_top = draw(state, 0, 3);
@@ -271,9 +272,16 @@ START_TEST(exact_mode_takes_no_winograd)
     for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++) {
         gg_conv_algorithm fast, exact;
         ck_assert_int_eq(gg_conv_choose(&fast, pass, &three, NULL), GG_OK);
-        ck_assert(fast == GG_CONV_WINOGRAD_2 || fast == GG_CONV_WINOGRAD_4);
+        ck_assert(!gg_conv_is_exact(fast));
         ck_assert_int_eq(gg_conv_choose(&exact, pass, &three, &(gg_conv_options){.accuracy = GG_CONV_EXACT}), GG_OK);
-        ck_assert(exact != GG_CONV_WINOGRAD_2 && exact != GG_CONV_WINOGRAD_4);
+        ck_assert(gg_conv_is_exact(exact));
+        const gg_conv_options strided = {.algorithm = GG_CONV_WINOGRAD_STRIDED, .accuracy = GG_CONV_EXACT};
+        gg_conv_shape s = three;
+        s.stride_y = s.stride_x = 2;
+        ck_assert_int_eq(gg_conv_choose(&exact, pass, &s, &(gg_conv_options){.accuracy = GG_CONV_EXACT}), GG_OK);
+        ck_assert(gg_conv_is_exact(exact));
+        support_assert_fails(gg_conv_choose(&exact, pass, &s, &strided), GG_ERR_ARGUMENT, "gg_conv_choose",
+                             "winograd4s2 is not exact");
     }
 }
 END_TEST

@@ -1,5 +1,6 @@
-/* test_conv_winograd.c - minimal filtering where its tiles, groups, panels and blocks end: F(2x2, 3x3), F(4x4, 3x3) =
- * plain loops, = convolution by columns where plain loops would take too long; the same bits each time. */
+/* test_conv_winograd.c - minimal filtering where its tiles, groups, panels and blocks end: F(2x2, 3x3), F(4x4, 3x3),
+ * and the latter in steps of two = plain loops, = convolution by columns where plain loops would take too long; the
+ * same bits each time. */
 #include <gemmgrad/conv.h>
 
 #include <math.h>
@@ -16,6 +17,19 @@ enum { MOST_THREADS = 3 };
 
 static const double bound = 1e-5;
 
+static const struct method {
+    gg_conv_algorithm algorithm;
+    int64_t stride;
+} methods[] = {{GG_CONV_WINOGRAD_2, 1}, {GG_CONV_WINOGRAD_4, 1}, {GG_CONV_WINOGRAD_STRIDED, 2}};
+enum { METHODS = sizeof methods / sizeof *methods };
+
+/* The shape in the steps that a method takes. */
+static gg_conv_shape in_steps_of(gg_conv_shape s, const struct method *m)
+{
+    s.stride_y = s.stride_x = m->stride;
+    return s;
+}
+
 static gg_conv_shape layer(int64_t batch, int64_t channels, int64_t height, int64_t width, int64_t filters, int64_t pad)
 {
     return (gg_conv_shape){.batch = batch,
@@ -31,26 +45,30 @@ static gg_conv_shape layer(int64_t batch, int64_t channels, int64_t height, int6
                            .pad_right = pad};
 }
 
-static void check_both(const gg_conv_shape *s, bool accumulate)
+static void check_all(const gg_conv_shape *shape, bool accumulate)
 {
-    const conv_case c = conv_case_new(s, accumulate, 5);
-    for (int threads = 1; threads <= MOST_THREADS; threads++) {
-        ck_assert_int_eq(gg_set_threads(threads), GG_OK);
-        conv_case_check(&c, GG_CONV_WINOGRAD_2, bound);
-        conv_case_check(&c, GG_CONV_WINOGRAD_4, bound);
+    for (int i = 0; i < METHODS; i++) {
+        const gg_conv_shape s = in_steps_of(*shape, &methods[i]);
+        const conv_case c = conv_case_new(&s, accumulate, 5);
+        for (int threads = 1; threads <= MOST_THREADS; threads++) {
+            ck_assert_int_eq(gg_set_threads(threads), GG_OK);
+            conv_case_check(&c, methods[i].algorithm, bound);
+        }
+        support_release();
     }
-    support_release();
 }
 
 START_TEST(borders_of_tiles_groups_and_panels)
 {
     const gg_conv_shape shapes[] = {
-        layer(1, 1, 1, 1, 1, 1),   layer(1, 3, 3, 3, 2, 0),    layer(1, 17, 33, 29, 3, 1),   layer(2, 65, 7, 7, 65, 1),
-        layer(5, 64, 7, 7, 64, 1), layer(1, 130, 5, 6, 64, 1), layer(2, 16, 14, 14, 130, 1), layer(1, 3, 56, 56, 5, 1),
-        layer(1, 4, 3, 400, 2, 1), layer(1, 2, 400, 3, 4, 1),  layer(1, 5, 1, 1, 3, 4),      layer(2, 3, 10, 11, 18, 5),
+        layer(1, 1, 1, 1, 1, 1),      layer(1, 3, 3, 3, 2, 0),   layer(1, 17, 33, 29, 3, 1),
+        layer(2, 65, 7, 7, 65, 1),    layer(5, 64, 7, 7, 64, 1), layer(1, 130, 5, 6, 64, 1),
+        layer(2, 16, 14, 14, 130, 1), layer(1, 3, 56, 56, 5, 1), layer(1, 4, 3, 400, 2, 1),
+        layer(1, 2, 400, 3, 4, 1),    layer(1, 5, 1, 1, 3, 4),   layer(2, 3, 10, 11, 18, 5),
+        layer(3, 70, 17, 16, 20, 1),
     };
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
-        check_both(&shapes[i], i % 2 == 1);
+        check_all(&shapes[i], i % 2 == 1);
 }
 END_TEST
 
@@ -63,7 +81,7 @@ START_TEST(pads_of_all_sides)
         s.pad_bottom = (int64_t)(support_random(&state) % 10);
         s.pad_left = (int64_t)(support_random(&state) % 10);
         s.pad_right = (int64_t)(support_random(&state) % 10);
-        check_both(&s, false);
+        check_all(&s, false);
     }
 }
 END_TEST
@@ -73,7 +91,7 @@ START_TEST(every_instruction_set)
     const gg_conv_shape s = layer(2, 19, 11, 13, 21, 1);
     for (int isa = 0; isa < ISA_COUNT; isa++)
         if (use_isa(isa))
-            check_both(&s, false);
+            check_all(&s, false);
     use_isa((int)gg_policy_isa());
 }
 END_TEST
@@ -165,25 +183,30 @@ static const gg_conv_shape deep_layers[] = {
 };
 enum { DEEP_LAYERS = sizeof deep_layers / sizeof *deep_layers };
 
+static void check_against_columns(const gg_conv_shape *s, gg_conv_algorithm algorithm)
+{
+    const arrays a = arrays_of(s);
+    for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++) {
+        const results expected = run(&a, pass, GG_CONV_IM2COL);
+        for (int threads = 1; threads <= MOST_THREADS; threads++) {
+            ck_assert_int_eq(gg_set_threads(threads), GG_OK);
+            const results actual = run(&a, pass, algorithm);
+            const double error = difference(&actual, &expected);
+            if (!(error <= bound))
+                ck_abort_msg("pass %d by %s with %d threads, %s: error %.3g", (int)pass,
+                             gg_conv_algorithm_name(algorithm), threads, conv_case_name(s), error);
+        }
+    }
+    support_release();
+}
+
 START_TEST(deep_layers_equal_columns)
 {
-    for (int i = 0; i < DEEP_LAYERS; i++) {
-        const arrays a = arrays_of(&deep_layers[i]);
-        for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++) {
-            const results expected = run(&a, pass, GG_CONV_IM2COL);
-            for (int threads = 1; threads <= MOST_THREADS; threads++) {
-                ck_assert_int_eq(gg_set_threads(threads), GG_OK);
-                for (gg_conv_algorithm f = GG_CONV_WINOGRAD_2; f <= GG_CONV_WINOGRAD_4; f++) {
-                    const results actual = run(&a, pass, f);
-                    const double error = difference(&actual, &expected);
-                    if (!(error <= bound))
-                        ck_abort_msg("pass %d by %s with %d threads, %s: error %.3g", (int)pass,
-                                     gg_conv_algorithm_name(f), threads, conv_case_name(&a.s), error);
-                }
-            }
+    for (int i = 0; i < DEEP_LAYERS; i++)
+        for (int j = 0; j < METHODS; j++) {
+            const gg_conv_shape s = in_steps_of(deep_layers[i], &methods[j]);
+            check_against_columns(&s, methods[j].algorithm);
         }
-        support_release();
-    }
 }
 END_TEST
 
@@ -193,13 +216,16 @@ START_TEST(same_bits_again)
     for (int i = 0; i < 2; i++)
         for (int threads = 1; threads <= MOST_THREADS; threads++) {
             ck_assert_int_eq(gg_set_threads(threads), GG_OK);
-            const arrays a = arrays_of(&shapes[i]);
-            for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++)
-                for (gg_conv_algorithm f = GG_CONV_WINOGRAD_2; f <= GG_CONV_WINOGRAD_4; f++) {
-                    const results first = run(&a, pass, f), second = run(&a, pass, f);
+            for (int j = 0; j < METHODS; j++) {
+                const gg_conv_shape s = in_steps_of(shapes[i], &methods[j]);
+                const arrays a = arrays_of(&s);
+                for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++) {
+                    const results first = run(&a, pass, methods[j].algorithm);
+                    const results second = run(&a, pass, methods[j].algorithm);
                     ck_assert_mem_eq(first.value, second.value, (size_t)first.floats * sizeof *first.value);
                 }
-            support_release();
+                support_release();
+            }
         }
 }
 END_TEST
@@ -212,10 +238,10 @@ START_TEST(workspace_never_falls_when_the_batch_grows)
     for (size_t i = 0; i < sizeof shapes / sizeof *shapes; i++)
         for (int threads = 1; threads <= 8; threads++)
             for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++)
-                for (gg_conv_algorithm f = GG_CONV_WINOGRAD_2; f <= GG_CONV_WINOGRAD_4; f++) {
+                for (int j = 0; j < METHODS; j++) {
                     ck_assert_int_eq(gg_set_threads(threads), GG_OK);
-                    gg_conv_shape s = shapes[i];
-                    const gg_conv_options o = {.algorithm = f};
+                    gg_conv_shape s = in_steps_of(shapes[i], &methods[j]);
+                    const gg_conv_options o = {.algorithm = methods[j].algorithm};
                     int64_t before = 0, now;
                     for (s.batch = 1; s.batch <= 100; s.batch++, before = now) {
                         ck_assert_int_eq(gg_conv_workspace(&now, pass, &s, &o), GG_OK);
@@ -225,14 +251,15 @@ START_TEST(workspace_never_falls_when_the_batch_grows)
 }
 END_TEST
 
-START_TEST(only_kernels_of_three_by_three_in_steps_of_one)
+START_TEST(only_kernels_of_three_by_three_in_steps_of_their_own)
 {
     for (gg_conv_pass pass = 0; pass < GG_CONV_PASS_COUNT; pass++)
-        for (gg_conv_algorithm f = GG_CONV_WINOGRAD_2; f <= GG_CONV_WINOGRAD_4; f++) {
-            const gg_conv_shape good = layer(1, 4, 9, 9, 4, 1);
+        for (int i = 0; i < METHODS; i++) {
+            const gg_conv_algorithm f = methods[i].algorithm;
+            const gg_conv_shape good = in_steps_of(layer(1, 4, 9, 9, 4, 1), &methods[i]);
             gg_conv_shape wide = good, stepping = good, spread = good, grouped = good;
             wide.kernel_width = 5;
-            stepping.stride_y = 2;
+            stepping.stride_y = 3 - good.stride_y;
             spread.dilation_x = 2;
             grouped.groups = 2;
             ck_assert(gg_conv_can(f, pass, &good));
@@ -252,5 +279,5 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, deep_layers_equal_columns);
     tcase_add_test(tests, same_bits_again);
     tcase_add_test(tests, workspace_never_falls_when_the_batch_grows);
-    tcase_add_test(tests, only_kernels_of_three_by_three_in_steps_of_one);
+    tcase_add_test(tests, only_kernels_of_three_by_three_in_steps_of_their_own);
 }

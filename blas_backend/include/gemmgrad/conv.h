@@ -11,12 +11,12 @@
  *
  * Results must not overlap inputs or the workspace. Sizes of 0 for the batch do nothing (gradients of weights become 0
  * unless accumulated). NaN and infinity propagate, and some algorithms spread them further than the sum above:
- * Winograd's over the tile that holds them, up to 4 pixels; shifted and depthwise to results whose taps see padding,
- * which they multiply by 0 and do not leave out; im2col, tiled and pointwise not at all. All functions are thread-safe
- * on different results and workspaces, use up to gg_threads() threads and allocate nothing. The same shape, options,
- * threads, BLAS and CPU give the same bits. Errors, results untouched: GG_ERR_ARGUMENT (NULL, a negative size, an
- * algorithm that cannot do this shape, a workspace too small), GG_ERR_SHAPE (groups that do not divide, a kernel larger
- * than the padded image), GG_ERR_OVERFLOW.
+ * Winograd's over the tile that holds them, up to 4 pixels (in steps of two 8 of X); shifted and depthwise to results
+ * whose taps see padding, which they multiply by 0 and do not leave out; im2col, tiled and pointwise not at all. All
+ * functions are thread-safe on different results and workspaces, use up to gg_threads() threads and allocate nothing.
+ * The same shape, options, threads, BLAS and CPU give the same bits. Errors, results untouched: GG_ERR_ARGUMENT (NULL,
+ * a negative size, an algorithm that cannot do this shape, a workspace too small), GG_ERR_SHAPE (groups that do not
+ * divide, a kernel larger than the padded image), GG_ERR_OVERFLOW.
  *
  * Sources: Chellapilla, Puri and Simard 2006 (im2col); Lavin and Gray 2016, Winograd 1980 (minimal filtering). */
 #ifndef GEMMGRAD_CONV_H
@@ -46,14 +46,15 @@ typedef struct gg_conv_shape {
 
 /* How it is computed; see docs/convolution.md for what each costs. */
 typedef enum gg_conv_algorithm {
-    GG_CONV_AUTO = 0,   /* the cheapest by a measured model of the cost */
-    GG_CONV_IM2COL,     /* the whole image as a matrix of columns, one product an image; any shape */
-    GG_CONV_TILED,      /* columns of a few pixels at a time, which stay in cache; any shape */
-    GG_CONV_POINTWISE,  /* kernel 1x1, stride 1, no padding: X is the matrix already */
-    GG_CONV_SHIFTED,    /* stride 1: one product for each tap, on X moved by it */
-    GG_CONV_WINOGRAD_2, /* kernel 3x3, stride and dilation 1: F(2x2, 3x3), 16 products for 36 */
-    GG_CONV_WINOGRAD_4, /* the same by F(4x4, 3x3), 36 products for 144 */
-    GG_CONV_DEPTHWISE,  /* a group for each channel: no products of matrices, a vector loop */
+    GG_CONV_AUTO = 0,         /* the cheapest by a measured model of the cost */
+    GG_CONV_IM2COL,           /* the whole image as a matrix of columns, one product an image; any shape */
+    GG_CONV_TILED,            /* columns of a few pixels at a time, which stay in cache; any shape */
+    GG_CONV_POINTWISE,        /* kernel 1x1, stride 1, no padding: X is the matrix already */
+    GG_CONV_SHIFTED,          /* stride 1: one product for each tap, on X moved by it */
+    GG_CONV_WINOGRAD_2,       /* kernel 3x3, stride and dilation 1: F(2x2, 3x3), 16 products for 36 */
+    GG_CONV_WINOGRAD_4,       /* the same by F(4x4, 3x3), 36 products for 144 */
+    GG_CONV_DEPTHWISE,        /* a group for each channel: no products of matrices, a vector loop */
+    GG_CONV_WINOGRAD_STRIDED, /* kernel 3x3, stride 2, dilation 1: F(4x4, 3x3), 81 products for 144 */
     GG_CONV_ALGORITHM_COUNT
 } gg_conv_algorithm;
 
@@ -79,8 +80,8 @@ typedef enum gg_conv_pass {
     GG_CONV_PASS_COUNT
 } gg_conv_pass;
 
-/* "im2col", "tiled", "pointwise", "shifted", "winograd2", "winograd4", "depthwise", "auto"; "unknown" for other
- * numbers. Constant. */
+/* "im2col", "tiled", "pointwise", "shifted", "winograd2", "winograd4", "depthwise", "winograd4s2", "auto";
+ * "unknown" for other numbers. Constant. */
 GG_API const char *gg_conv_algorithm_name(gg_conv_algorithm algorithm);
 
 /* Height and width of Y: (height + pad_top + pad_bottom - dilation_y (kernel_height - 1) - 1) / stride_y + 1. */
