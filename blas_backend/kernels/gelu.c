@@ -102,21 +102,25 @@ GG_INLINE __m512 gelu_slope_of(__m512 x)
 GG_INLINE void forward_lanes(float *y, const float *x, __mmask16 mask, gg_writing writing)
 {
     const __m512 value = gelu_of(_mm512_maskz_loadu_ps(mask, x));
-    if (writing == GG_STREAM)
+    if (writing == GG_STREAM) {
+        __builtin_prefetch(x + GG_AHEAD);
         _mm512_stream_ps(y, value);
-    else
+    } else {
         _mm512_mask_storeu_ps(y, mask, value);
+    }
 }
 
 GG_INLINE void backward_lanes(float *dx, const float *dy, const float *x, __mmask16 mask, gg_writing writing)
 {
     const __m512 slope = gelu_slope_of(_mm512_maskz_loadu_ps(mask, x)), g = _mm512_maskz_loadu_ps(mask, dy);
-    if (writing == GG_STREAM)
+    if (writing == GG_STREAM) {
+        ask_both(dy, x);
         _mm512_stream_ps(dx, _mm512_mul_ps(g, slope));
-    else if (writing == GG_ADD)
+    } else if (writing == GG_ADD) {
         _mm512_mask_storeu_ps(dx, mask, _mm512_fmadd_ps(g, slope, _mm512_maskz_loadu_ps(mask, dx)));
-    else
+    } else {
         _mm512_mask_storeu_ps(dx, mask, _mm512_mul_ps(g, slope));
+    }
 }
 
 GG_INLINE __mmask16 lanes_left(int64_t left)

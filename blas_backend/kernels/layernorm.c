@@ -126,15 +126,19 @@ void GG_KERNEL(norm_rows)(float *y, float *mean, float *inverse, const float *x,
                           int64_t rows, int64_t cols, float epsilon, bool rms, gg_writing writing)
 {
     for (int64_t r = 0; r < rows; r++) {
-        const row_norm n = norm_of(x + r * cols, cols, epsilon, rms);
+        const float *row = x + r * cols;
+        const int64_t asked = writing == GG_STREAM && r + 1 < rows ? cols : 0;
+        ask_for(row + cols, 0, asked / 2);
+        const row_norm n = norm_of(row, cols, epsilon, rms);
         if (mean != NULL)
             mean[r] = n.mean;
         if (inverse != NULL)
             inverse[r] = n.inverse;
+        ask_for(row + cols, asked / 2, asked);
         if (writing == GG_STREAM)
-            normalize_streamed(y + r * cols, x + r * cols, cols, n, gamma, beta);
+            normalize_streamed(y + r * cols, row, cols, n, gamma, beta);
         else
-            normalize(y + r * cols, x + r * cols, cols, n, gamma, beta);
+            normalize(y + r * cols, row, cols, n, gamma, beta);
     }
     if (writing == GG_STREAM)
         stream_end();
@@ -142,27 +146,49 @@ void GG_KERNEL(norm_rows)(float *y, float *mean, float *inverse, const float *x,
 
 /* ---- backward ---- */
 
-GG_INLINE void products_element(int lane, int64_t i, float *first, float *second, const float *dy, const float *x,
-                                float mean, const float *gamma)
+/* Adds to the sums of g and g (x - mean), and to dgamma and dbeta. */
+GG_INLINE void sums_element(int lane, int64_t i, float *first, float *second, float *dgamma, float *dbeta,
+                            const float *dy, const float *x, row_norm n, const float *gamma)
 {
-    const float g = gamma != NULL ? dy[i] * gamma[i] : dy[i];
+    const float g = gamma != NULL ? dy[i] * gamma[i] : dy[i], d = x[i] - n.mean;
     first[lane] += g;
-    second[lane] += g * (x[i] - mean);
+    second[lane] += g * d;
+    if (dgamma != NULL)
+        dgamma[i] += dy[i] * (d * n.inverse);
+    if (dbeta != NULL)
+        dbeta[i] += dy[i];
 }
 
-/* Sums of g and g (x - mean). */
-GG_APART pair products_chunk(const float *dy, const float *x, int64_t n, float mean, const float *gamma)
+#define SUMS(dgamma, dbeta, gamma) GG_OVER_WIDE(count, sums_element, first, second, dgamma, dbeta, dy, x, n, gamma)
+
+GG_APART pair sums_chunk(float *dgamma, float *dbeta, const float *dy, const float *x, int64_t count, row_norm n,
+                         const float *gamma)
 {
     float first[GG_WIDE], second[GG_WIDE];
     wide_zero(first);
     wide_zero(second);
-    if (gamma != NULL)
-        GG_OVER_WIDE(n, products_element, first, second, dy, x, mean, gamma);
+    if (gamma != NULL && dgamma != NULL && dbeta != NULL)
+        SUMS(dgamma, dbeta, gamma);
+    else if (gamma != NULL && dgamma != NULL)
+        SUMS(dgamma, NULL, gamma);
+    else if (gamma != NULL)
+        SUMS(NULL, NULL, gamma);
+    else if (dgamma != NULL && dbeta != NULL)
+        SUMS(dgamma, dbeta, NULL);
+    else if (dgamma != NULL)
+        SUMS(dgamma, NULL, NULL);
     else
-        GG_OVER_WIDE(n, products_element, first, second, dy, x, mean, NULL);
+        SUMS(NULL, NULL, NULL);
+    if (dgamma == NULL && dbeta != NULL)
+        GG_KERNEL(add)(dbeta, dbeta, dy, count);
     GG_FOLD(first, GG_WIDE, GG_SUM_OF);
     GG_FOLD(second, GG_WIDE, GG_SUM_OF);
     return (pair){first[0], second[0]};
+}
+
+GG_INLINE float *behind(float *p, int64_t i)
+{
+    return p != NULL ? p + i : NULL;
 }
 
 /* What a row's dx is made with: dx = inverse g - (level + slope (x - mean)). */
@@ -200,40 +226,19 @@ GG_APART void gradient_row(float *dx, const float *dy, const float *x, int64_t c
         GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, s, NULL, false);
 }
 
-GG_INLINE void parameters_element(int64_t i, float *dgamma, float *dbeta, const float *dy, const float *x, row_norm n)
-{
-    dgamma[i] += dy[i] * ((x[i] - n.mean) * n.inverse);
-    dbeta[i] += dy[i];
-}
-
-GG_INLINE void gamma_element(int64_t i, float *dgamma, const float *dy, const float *x, row_norm n)
-{
-    dgamma[i] += dy[i] * ((x[i] - n.mean) * n.inverse);
-}
-
-GG_APART void parameters_row(float *dgamma, float *dbeta, const float *dy, const float *x, int64_t cols, row_norm n)
-{
-    if (dgamma != NULL && dbeta != NULL)
-        GG_OVER_ARRAY(cols, parameters_element, dgamma, dbeta, dy, x, n);
-    else if (dgamma != NULL)
-        GG_OVER_ARRAY(cols, gamma_element, dgamma, dy, x, n);
-    else if (dbeta != NULL)
-        GG_KERNEL(add)(dbeta, dbeta, dy, cols);
-}
-
-static void back_through(float *dx, const float *dy, const float *x, int64_t cols, row_norm n, const float *gamma,
-                         bool rms, gg_writing writing)
+/* The row's sums, and its part of dgamma and dbeta. */
+static row_slope slope_of(float *dgamma, float *dbeta, const float *dy, const float *x, int64_t cols, row_norm n,
+                          const float *gamma, bool rms)
 {
     double first = 0.0, second = 0.0;
     for (int64_t i = 0; i < cols; i += CHUNK) {
-        const pair sums = products_chunk(dy + i, x + i, chunk_at(i, cols), n.mean, gamma != NULL ? gamma + i : NULL);
+        const pair sums = sums_chunk(behind(dgamma, i), behind(dbeta, i), dy + i, x + i, chunk_at(i, cols), n,
+                                     gamma != NULL ? gamma + i : NULL);
         first += (double)sums.first;
         second += (double)sums.second;
     }
     const double inverse = (double)n.inverse, per = inverse / (double)cols;
-    const row_slope s = {n.mean, n.inverse, rms ? 0.0f : (float)(per * first),
-                         (float)(per * inverse * inverse * second)};
-    gradient_row(dx, dy, x, cols, s, gamma, writing);
+    return (row_slope){n.mean, n.inverse, rms ? 0.0f : (float)(per * first), (float)(per * inverse * inverse * second)};
 }
 
 void GG_KERNEL(norm_rows_gradient)(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
@@ -243,9 +248,14 @@ void GG_KERNEL(norm_rows_gradient)(float *dx, float *dgamma, float *dbeta, const
     for (int64_t r = 0; r < rows; r++) {
         const row_norm n = {rms ? 0.0f : mean[r], inverse[r]};
         const float *dy_row = dy + r * cols, *x_row = x + r * cols;
-        parameters_row(dgamma, dbeta, dy_row, x_row, cols, n);
+        const int64_t asked = writing == GG_STREAM && r + 1 < rows ? cols : 0;
+        ask_for(dy_row + cols, 0, asked / 2);
+        ask_for(x_row + cols, 0, asked / 2);
+        const row_slope s = slope_of(dgamma, dbeta, dy_row, x_row, cols, n, gamma, rms);
+        ask_for(dy_row + cols, asked / 2, asked);
+        ask_for(x_row + cols, asked / 2, asked);
         if (dx != NULL)
-            back_through(dx + r * cols, dy_row, x_row, cols, n, gamma, rms, writing);
+            gradient_row(dx + r * cols, dy_row, x_row, cols, s, gamma, writing);
     }
     if (writing == GG_STREAM)
         stream_end();

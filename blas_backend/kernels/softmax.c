@@ -142,23 +142,32 @@ GG_APART void gradient_row(float *dx, const float *dy, const float *y, float dot
         GG_OVER_ARRAY(cols, gradient_element, dx, dy, y, dot);
 }
 
-static void backward_wide(float *dx, const float *dy, const float *y, int64_t cols, gg_writing writing)
+static float row_dot(const float *dy, const float *y, int64_t cols)
 {
     double dot = 0.0;
     for (int64_t i = 0; i < cols; i += CHUNK)
         dot += (double)dot_chunk(dy + i, y + i, cols - i < CHUNK ? cols - i : CHUNK);
-    gradient_row(dx, dy, y, (float)dot, cols, writing);
+    return (float)dot;
 }
 
 void GG_KERNEL(softmax_backward)(float *dx, const float *dy, const float *y, int64_t rows, int64_t cols,
                                  gg_writing writing)
 {
-    if (cols < NARROW)
+    if (cols < NARROW) {
         for (int64_t r = 0; r < rows; r += GROUP)
             backward_narrow(dx + r * cols, dy + r * cols, y + r * cols, group_rows(rows, r), cols);
-    else
-        for (int64_t r = 0; r < rows; r++)
-            backward_wide(dx + r * cols, dy + r * cols, y + r * cols, cols, writing);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        const float *dy_row = dy + r * cols, *y_row = y + r * cols;
+        const int64_t asked = writing == GG_STREAM && r + 1 < rows ? cols : 0;
+        ask_for(dy_row + cols, 0, asked / 2);
+        ask_for(y_row + cols, 0, asked / 2);
+        const float dot = row_dot(dy_row, y_row, cols);
+        ask_for(dy_row + cols, asked / 2, asked);
+        ask_for(y_row + cols, asked / 2, asked);
+        gradient_row(dx + r * cols, dy_row, y_row, dot, cols, writing);
+    }
     if (writing == GG_STREAM)
         stream_end();
 }

@@ -35,15 +35,29 @@ GG_INLINE void stream_end(void)
 #endif
 }
 
-/* to[i] = value(i, ...) for i = 0 .. n-1. */
-#define GG_STREAM_ARRAY(n, to, value, ...)                          \
+/* to[i] = value(i, ...) for i = 0 .. n-1; `before` stands before the line that begins at line_. */
+#define GG_STREAM_LINES(n, to, before, value, ...)                  \
     do {                                                            \
         for (int64_t line_ = 0; line_ < (n); line_ += GG_LINE) {    \
             float values_[GG_LINE];                                 \
+            before;                                                 \
             GG_FOR_LANES (lane_, GG_LINE)                           \
                 values_[lane_] = value(line_ + lane_, __VA_ARGS__); \
             stream_line((to) + line_, values_);                     \
         }                                                           \
     } while (0)
+#define GG_STREAM_ARRAY(n, to, value, ...) GG_STREAM_LINES(n, to, (void)0, value, __VA_ARGS__)
+
+/* Floats that loops over arrays ask for ahead: a page, at whose end the hardware's own asking stops. */
+enum { GG_AHEAD = 1024 };
+
+/* Floats begin .. end-1 of the row behind, so that memory works while this one is computed. Of long rows only the
+ * first ones, which then still are in the second-level cache. */
+GG_INLINE void ask_for(const float *row, int64_t begin, int64_t end)
+{
+    enum { MOST = 8192 };
+    for (int64_t i = begin; i < end && i < MOST; i += GG_LINE)
+        __builtin_prefetch(row + i);
+}
 
 #endif
