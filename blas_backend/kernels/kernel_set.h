@@ -72,14 +72,17 @@ enum { LANES = 4 };
 #define GG_WITHOUT_LANE(lane, i, element, ...) element(i, __VA_ARGS__)
 
 /* The same in four registers at once, lane below GG_WIDE: sums in each of them need not wait for those in the others.
- */
+ * `before` stands before the block that begins at wide_. */
 enum { GG_WIDE = 4 * LANES };
-#define GG_OVER_WIDE(n, element, ...)                           \
+#define GG_OVER_WIDE(n, element, ...) GG_OVER_WIDE_BLOCKS(n, (void)0, element, __VA_ARGS__)
+#define GG_OVER_WIDE_BLOCKS(n, before, element, ...)            \
     do {                                                        \
         int64_t wide_ = 0;                                      \
-        for (; wide_ + GG_WIDE <= (n); wide_ += GG_WIDE)        \
+        for (; wide_ + GG_WIDE <= (n); wide_ += GG_WIDE) {      \
+            before;                                             \
             GG_FOR_LANES (lane_, GG_WIDE)                       \
                 element(lane_, wide_ + lane_, __VA_ARGS__);     \
+        }                                                       \
         for (; wide_ + LANES <= (n); wide_ += LANES)            \
             GG_FOR_LANES (lane_, LANES)                         \
                 element(lane_, wide_ + lane_, __VA_ARGS__);     \

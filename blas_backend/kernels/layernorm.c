@@ -146,6 +146,31 @@ void GG_KERNEL(norm_rows)(float *y, float *mean, float *inverse, const float *x,
 
 /* ---- backward ---- */
 
+/* Halves of the next rows of dy and x, asked for while this row is summed and while its dx is written, half a line for
+ * each line: all at once, they would stand in the way of the rest. NULL: nothing is asked for. */
+typedef struct next_rows {
+    const float *dy, *x;
+} next_rows;
+
+GG_INLINE void ask_for_block(next_rows next, int64_t block)
+{
+    for (int64_t i = block / 2; i < (block + GG_WIDE) / 2 && next.x != NULL; i += GG_LINE) {
+        __builtin_prefetch(next.dy + i);
+        __builtin_prefetch(next.x + i);
+    }
+}
+
+GG_INLINE void ask_for_line(next_rows next, int64_t line)
+{
+    if (line % GG_WIDE == 0)
+        ask_for_block(next, line);
+}
+
+static next_rows behind_by(next_rows next, int64_t floats)
+{
+    return next.x != NULL ? (next_rows){next.dy + floats, next.x + floats} : next;
+}
+
 /* Adds to the sums of g and g (x - mean), and to dgamma and dbeta. */
 GG_INLINE void sums_element(int lane, int64_t i, float *first, float *second, float *dgamma, float *dbeta,
                             const float *dy, const float *x, row_norm n, const float *gamma)
@@ -159,10 +184,11 @@ GG_INLINE void sums_element(int lane, int64_t i, float *first, float *second, fl
         dbeta[i] += dy[i];
 }
 
-#define SUMS(dgamma, dbeta, gamma) GG_OVER_WIDE(count, sums_element, first, second, dgamma, dbeta, dy, x, n, gamma)
+#define SUMS(dgamma, dbeta, gamma) \
+    GG_OVER_WIDE_BLOCKS(count, ask_for_block(next, wide_), sums_element, first, second, dgamma, dbeta, dy, x, n, gamma)
 
 GG_APART pair sums_chunk(float *dgamma, float *dbeta, const float *dy, const float *x, int64_t count, row_norm n,
-                         const float *gamma)
+                         const float *gamma, next_rows next)
 {
     float first[GG_WIDE], second[GG_WIDE];
     wide_zero(first);
@@ -210,16 +236,16 @@ GG_INLINE void gradient_element(int64_t i, float *dx, const float *dy, const flo
 }
 
 GG_APART void gradient_row(float *dx, const float *dy, const float *x, int64_t cols, row_slope s, const float *gamma,
-                           gg_writing writing)
+                           gg_writing writing, next_rows next)
 {
     if (gamma != NULL && writing == GG_STREAM)
-        GG_STREAM_ARRAY(cols, dx, gradient_value, dy, x, s, gamma);
+        GG_STREAM_LINES(cols, dx, ask_for_line(next, line_), gradient_value, dy, x, s, gamma);
     else if (gamma != NULL && writing == GG_ADD)
         GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, s, gamma, true);
     else if (gamma != NULL)
         GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, s, gamma, false);
     else if (writing == GG_STREAM)
-        GG_STREAM_ARRAY(cols, dx, gradient_value, dy, x, s, NULL);
+        GG_STREAM_LINES(cols, dx, ask_for_line(next, line_), gradient_value, dy, x, s, NULL);
     else if (writing == GG_ADD)
         GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, s, NULL, true);
     else
@@ -228,12 +254,12 @@ GG_APART void gradient_row(float *dx, const float *dy, const float *x, int64_t c
 
 /* The row's sums, and its part of dgamma and dbeta. */
 static row_slope slope_of(float *dgamma, float *dbeta, const float *dy, const float *x, int64_t cols, row_norm n,
-                          const float *gamma, bool rms)
+                          const float *gamma, bool rms, next_rows next)
 {
     double first = 0.0, second = 0.0;
     for (int64_t i = 0; i < cols; i += CHUNK) {
         const pair sums = sums_chunk(behind(dgamma, i), behind(dbeta, i), dy + i, x + i, chunk_at(i, cols), n,
-                                     gamma != NULL ? gamma + i : NULL);
+                                     gamma != NULL ? gamma + i : NULL, behind_by(next, i / 2));
         first += (double)sums.first;
         second += (double)sums.second;
     }
@@ -248,14 +274,11 @@ void GG_KERNEL(norm_rows_gradient)(float *dx, float *dgamma, float *dbeta, const
     for (int64_t r = 0; r < rows; r++) {
         const row_norm n = {rms ? 0.0f : mean[r], inverse[r]};
         const float *dy_row = dy + r * cols, *x_row = x + r * cols;
-        const int64_t asked = writing == GG_STREAM && r + 1 < rows ? cols : 0;
-        ask_for(dy_row + cols, 0, asked / 2);
-        ask_for(x_row + cols, 0, asked / 2);
-        const row_slope s = slope_of(dgamma, dbeta, dy_row, x_row, cols, n, gamma, rms);
-        ask_for(dy_row + cols, asked / 2, asked);
-        ask_for(x_row + cols, asked / 2, asked);
+        const bool asks = writing == GG_STREAM && r + 1 < rows && cols <= GG_MOST_ASKED;
+        const next_rows next = asks ? (next_rows){dy_row + cols, x_row + cols} : (next_rows){NULL, NULL};
+        const row_slope s = slope_of(dgamma, dbeta, dy_row, x_row, cols, n, gamma, rms, next);
         if (dx != NULL)
-            gradient_row(dx + r * cols, dy_row, x_row, cols, s, gamma, writing);
+            gradient_row(dx + r * cols, dy_row, x_row, cols, s, gamma, writing, behind_by(next, cols / 2));
     }
     if (writing == GG_STREAM)
         stream_end();

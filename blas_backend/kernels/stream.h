@@ -51,12 +51,14 @@ GG_INLINE void stream_end(void)
 /* Floats that loops over arrays ask for ahead: a page, at whose end the hardware's own asking stops. */
 enum { GG_AHEAD = 1024 };
 
+/* Floats of a row that stay in the second-level cache until their turn comes. */
+enum { GG_MOST_ASKED = 8192 };
+
 /* Floats begin .. end-1 of the row behind, so that memory works while this one is computed. Of long rows only the
- * first ones, which then still are in the second-level cache. */
+ * first GG_MOST_ASKED. */
 GG_INLINE void ask_for(const float *row, int64_t begin, int64_t end)
 {
-    enum { MOST = 8192 };
-    for (int64_t i = begin; i < end && i < MOST; i += GG_LINE)
+    for (int64_t i = begin; i < end && i < GG_MOST_ASKED; i += GG_LINE)
         __builtin_prefetch(row + i);
 }
 
