@@ -5,6 +5,7 @@
 #include <stdatomic.h>
 #include <stddef.h>
 
+#include "backend.h"
 #include "fail.h"
 #include "kernels/kernels.h"
 #include "parallel.h"
@@ -43,14 +44,24 @@ bool gg_activation_needs_input(gg_activation f)
 typedef struct forward_job {
     float *y;
     const float *x;
-    gg_forward_kernel *kernel;
+    gg_forward_kernel *kernel, *streamed; /* streamed: of whole lines; NULL: none */
     float alpha;
 } forward_job;
+
+static int64_t whole_lines(int64_t n)
+{
+    return n / LINE * LINE;
+}
 
 static void run_forward(void *context, int64_t begin, int64_t end)
 {
     const forward_job *job = context;
-    job->kernel(job->y + begin, job->x + begin, end - begin, job->alpha);
+    int64_t i = begin;
+    if (job->streamed != NULL) {
+        job->streamed(job->y + i, job->x + i, whole_lines(end - i), job->alpha);
+        i += whole_lines(end - i);
+    }
+    job->kernel(job->y + i, job->x + i, end - i, job->alpha);
 }
 
 gg_status gg_activation_forward(float *y, const float *x, int64_t n, gg_activation f, float alpha)
@@ -64,7 +75,8 @@ gg_status gg_activation_forward(float *y, const float *x, int64_t n, gg_activati
         kernel(y, x, n, alpha);
         return GG_OK;
     }
-    forward_job job = {y, x, kernel, alpha};
+    const bool streams = y != x && gg_policy_streams(y, 1, whole_lines(n), 2);
+    forward_job job = {y, x, kernel, streams ? gg_kernels()->streamed[f] : NULL, alpha};
     gg_parallel_for(n, ACTIVATION_GRAIN, LINE, run_forward, &job);
     return GG_OK;
 }
@@ -74,13 +86,19 @@ typedef struct backward_job {
     const float *dy, *xy;
     gg_backward_kernel *kernel;
     float alpha;
-    bool accumulate;
+    gg_writing writing;
 } backward_job;
 
 static void run_backward(void *context, int64_t begin, int64_t end)
 {
     const backward_job *job = context;
-    job->kernel(job->dx + begin, job->dy + begin, job->xy + begin, end - begin, job->alpha, job->accumulate);
+    int64_t i = begin;
+    if (job->writing == GG_STREAM) {
+        job->kernel(job->dx + i, job->dy + i, job->xy + i, whole_lines(end - i), job->alpha, GG_STREAM);
+        i += whole_lines(end - i);
+    }
+    job->kernel(job->dx + i, job->dy + i, job->xy + i, end - i, job->alpha,
+                job->writing == GG_ADD ? GG_ADD : GG_OVERWRITE);
 }
 
 gg_status gg_activation_backward(float *dx, const float *dy, const float *xy, int64_t n, gg_activation f, float alpha,
@@ -92,10 +110,11 @@ gg_status gg_activation_backward(float *dx, const float *dy, const float *xy, in
         return gg_fail_array("gg_activation_backward", n, GG_ARGUMENTS({"dx", dx}, {"dy", dy}, {"xy", xy}));
     gg_backward_kernel *kernel = gg_kernels()->backward[f];
     if (n < 2 * ACTIVATION_GRAIN) {
-        kernel(dx, dy, xy, n, alpha, accumulate);
+        kernel(dx, dy, xy, n, alpha, accumulate ? GG_ADD : GG_OVERWRITE);
         return GG_OK;
     }
-    backward_job job = {dx, dy, xy, kernel, alpha, accumulate};
+    const bool streams = !accumulate && dx != dy && dx != xy && gg_policy_streams(dx, 1, whole_lines(n), 3);
+    backward_job job = {dx, dy, xy, kernel, alpha, accumulate ? GG_ADD : streams ? GG_STREAM : GG_OVERWRITE};
     gg_parallel_for(n, ACTIVATION_GRAIN, LINE, run_backward, &job);
     return GG_OK;
 }

@@ -7,6 +7,7 @@
 #include <math.h>
 #include <stddef.h>
 
+#include "backend.h"
 #include "fail.h"
 #include "kernels/kernels.h"
 #include "parallel.h"
@@ -25,7 +26,8 @@ typedef struct rows_job {
     const float *x, *dy, *gamma, *beta, *given_mean, *given_inverse;
     int64_t rows, cols;
     float epsilon;
-    bool rms, add_dx;
+    bool rms;
+    gg_writing writing;
 
     int64_t height; /* rows of a part */
     float *sums;    /* of part p: dgamma at p * 2 cols, dbeta behind; NULL: not wanted */
@@ -60,7 +62,7 @@ static void run_forward(void *context, int64_t begin, int64_t end)
     const int64_t offset = begin * job->cols;
     gg_kernels()->norm_rows(job->out + offset, job->mean != NULL && !job->rms ? job->mean + begin : NULL,
                             job->inverse != NULL ? job->inverse + begin : NULL, job->x + offset, job->gamma, job->beta,
-                            end - begin, job->cols, job->epsilon, job->rms);
+                            end - begin, job->cols, job->epsilon, job->rms, job->writing);
 }
 
 gg_status gg_layernorm_forward(float *y, float *mean, float *inverse, const float *x, const float *gamma,
@@ -70,6 +72,8 @@ gg_status gg_layernorm_forward(float *y, float *mean, float *inverse, const floa
     job.gamma = gamma;
     job.beta = beta;
     const gg_status status = check("gg_layernorm_forward", &job, options, GG_ARGUMENTS({"y", y}, {"x", x}));
+    if (status == GG_OK && y != x && gg_policy_streams(y, rows, cols, 2))
+        job.writing = GG_STREAM;
     if (status == GG_OK && cols > 0)
         gg_parallel_for(rows, GRAIN / cols + 1, 1, run_forward, &job);
     return status;
@@ -115,7 +119,7 @@ static void run_part(const rows_job *job, int64_t part)
         kernels->fill(dbeta, cols, 0.0f);
     kernels->norm_rows_gradient(job->out != NULL ? job->out + offset : NULL, dgamma, dbeta, job->dy + offset,
                                 job->x + offset, job->rms ? NULL : job->given_mean + first, job->given_inverse + first,
-                                job->gamma, rows, cols, job->rms, job->add_dx);
+                                job->gamma, rows, cols, job->rms, job->writing);
 }
 
 static void run_backward(void *context, int64_t begin, int64_t end)
@@ -153,7 +157,7 @@ gg_status gg_layernorm_backward(float *dx, float *dgamma, float *dbeta, const fl
                                 int64_t workspace_floats)
 {
     const bool rms = options != NULL && options->rms;
-    rows_job job = {.out = dx, .x = x, .dy = dy, .gamma = gamma, .rows = rows, .cols = cols, .add_dx = add_dx};
+    rows_job job = {.out = dx, .x = x, .dy = dy, .gamma = gamma, .rows = rows, .cols = cols};
     job.given_mean = mean;
     job.given_inverse = inverse;
     job.dgamma = dgamma != NULL;
@@ -165,6 +169,8 @@ gg_status gg_layernorm_backward(float *dx, float *dgamma, float *dbeta, const fl
         status = check_workspace(&job, workspace, workspace_floats);
     if (status != GG_OK || cols == 0)
         return status;
+    const bool streams = dx != NULL && dx != dy && dx != x && gg_policy_streams(dx, rows, cols, 3);
+    job.writing = add_dx ? GG_ADD : streams ? GG_STREAM : GG_OVERWRITE;
     job.height = height_of(rows);
     const int64_t parts = parts_of(rows);
     gg_parallel_for(parts, GRAIN / (job.height * cols) + 1, 1, run_backward, &job);

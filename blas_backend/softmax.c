@@ -5,6 +5,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "backend.h"
 #include "fail.h"
 #include "kernels/kernels.h"
 #include "parallel.h"
@@ -35,19 +36,22 @@ typedef struct rows_job {
     float *out;
     const float *a, *b;
     int64_t cols;
+    gg_writing writing;
 } rows_job;
 
 static void run_forward(void *context, int64_t begin, int64_t end)
 {
     const rows_job *job = context;
-    gg_kernels()->softmax_forward(job->out + begin * job->cols, job->a + begin * job->cols, end - begin, job->cols);
+    gg_kernels()->softmax_forward(job->out + begin * job->cols, job->a + begin * job->cols, end - begin, job->cols,
+                                  job->writing);
 }
 
 static void run_backward(void *context, int64_t begin, int64_t end)
 {
     const rows_job *job = context;
     const int64_t offset = begin * job->cols;
-    gg_kernels()->softmax_backward(job->out + offset, job->a + offset, job->b + offset, end - begin, job->cols);
+    gg_kernels()->softmax_backward(job->out + offset, job->a + offset, job->b + offset, end - begin, job->cols,
+                                   job->writing);
 }
 
 static void run_log_sum_exp(void *context, int64_t begin, int64_t end)
@@ -72,7 +76,9 @@ gg_status gg_softmax_forward(float *y, const float *x, int64_t rows, int64_t col
     const int64_t size = size_of(rows, cols);
     if (size < 0)
         return fail_size("gg_softmax_forward", rows, cols);
-    return size == 0 ? GG_OK : run_rows((rows_job){y, x, NULL, cols}, rows, size, run_forward);
+    const bool streams = size > 0 && y != x && gg_policy_streams(y, rows, cols, 2);
+    const rows_job job = {y, x, NULL, cols, streams ? GG_STREAM : GG_OVERWRITE};
+    return size == 0 ? GG_OK : run_rows(job, rows, size, run_forward);
 }
 
 gg_status gg_softmax_backward(float *dx, const float *dy, const float *y, int64_t rows, int64_t cols)
@@ -82,7 +88,9 @@ gg_status gg_softmax_backward(float *dx, const float *dy, const float *y, int64_
     const int64_t size = size_of(rows, cols);
     if (size < 0)
         return fail_size("gg_softmax_backward", rows, cols);
-    return size == 0 ? GG_OK : run_rows((rows_job){dx, dy, y, cols}, rows, size, run_backward);
+    const bool streams = size > 0 && dx != dy && dx != y && gg_policy_streams(dx, rows, cols, 3);
+    const rows_job job = {dx, dy, y, cols, streams ? GG_STREAM : GG_OVERWRITE};
+    return size == 0 ? GG_OK : run_rows(job, rows, size, run_backward);
 }
 
 gg_status gg_log_sum_exp(float *out, const float *x, int64_t rows, int64_t cols)
@@ -92,7 +100,7 @@ gg_status gg_log_sum_exp(float *out, const float *x, int64_t rows, int64_t cols)
     const int64_t size = size_of(rows, cols);
     if (size < 0)
         return fail_size("gg_log_sum_exp", rows, cols);
-    return size == 0 ? GG_OK : run_rows((rows_job){out, x, NULL, cols}, rows, size, run_log_sum_exp);
+    return size == 0 ? GG_OK : run_rows((rows_job){out, x, NULL, cols, GG_OVERWRITE}, rows, size, run_log_sum_exp);
 }
 
 typedef struct loss_job {

@@ -1,5 +1,6 @@
 #!/usr/bin/env python3
-"""The polynomial coefficients of vecmath.h and cells.c, computed anew (needs mpmath): python3 coefficients.py
+"""The polynomial coefficients of vecmath.h, cells.c and gelu_table.h, computed anew (needs mpmath, a minute):
+python3 coefficients.py
 
 Each fit nearly minimises max |weight(x) (p(x) - f(x))|, by Lawson's reweighted least squares at Chebyshev nodes. Then
 the coefficient of lowest degree is rounded to float and held, the others are fitted again, and so on: the later ones
@@ -12,10 +13,16 @@ from mpmath import cos, erf, erfc, exp, expm1, fsum, log, log1p, lu_solve, matri
 
 mp.dps = 40
 NODES = 150
+PIECES, PIECE_NODES = 32, 48
 
 
 def to_float(x):
     return mpf(struct.unpack("f", struct.pack("f", float(x)))[0])
+
+
+def digits(x):
+    """A float in hexadecimal, without the zeros of a double."""
+    return float(x).hex().replace("0000000p", "p")
 
 
 def horner(coefficients, x):
@@ -25,14 +32,14 @@ def horner(coefficients, x):
     return y
 
 
-def best_fit(f, weight, low, high, degree, held, rounds):
+def best_fit(f, weight, low, high, degree, held, rounds, count=NODES):
     """Coefficients, those held first and then the fitted ones."""
     first = len(held)
     free = degree + 1 - first
-    nodes = [(low + high) / 2 - (high - low) / 2 * cos(pi * (k + mpf(1) / 3) / NODES) for k in range(NODES)]
+    nodes = [(low + high) / 2 - (high - low) / 2 * cos(pi * (k + mpf(1) / 3) / count) for k in range(count)]
     rows = [[weight(x) * x ** (first + j) for j in range(free)] for x in nodes]
     goal = [weight(x) * (f(x) - horner(held, x)) for x in nodes]
-    emphasis = [mpf(1)] * NODES
+    emphasis = [mpf(1)] * count
     best, best_error = None, None
     for _ in range(rounds):
         a, b = matrix(free, free), matrix(free, 1)
@@ -60,6 +67,28 @@ def fit(name, f, weight, low, high, degree, rounds):
         print(f"    x^{k}  {float(c).hex()}")
 
 
+def fit_pieces(name, f, weight, step, degree, rounds):
+    """f(k step + d) for |d| <= step / 2 and k = 0 .. 31, where arguments are not negative. Printed by powers of d."""
+    pieces, worst = [], mpf(0)
+    for k in range(PIECES):
+        middle = k * mpf(step)
+        low, high = (-mpf(step) / 2 if k > 0 else mpf(0)), mpf(step) / 2
+        piece_f, piece_weight = once(lambda d: f(middle + d)), once(lambda d: weight(middle + d))
+        held = []
+        for j in range(degree + 1):
+            found = best_fit(piece_f, piece_weight, low, high, degree, held, rounds, PIECE_NODES)
+            held = held + [to_float(found[j])]
+        points = [low + (high - low) * i / 97 for i in range(98)]
+        worst = max([worst] + [abs(weight(middle + d) * (horner(held, d) - f(middle + d))) for d in points])
+        pieces.append(held)
+    print(f"{name}: degree {degree} in {PIECES} pieces, error {float(worst * 2**24):.4f} * 2^-24")
+    for j in range(degree + 1):
+        print("    {")
+        for k in range(0, PIECES, 4):
+            print("     " + ", ".join(f"{digits(p[j])}f" for p in pieces[k:k + 4]) + ",")
+        print("    },")
+
+
 TINY = mpf(10) ** -12  # keeps weights that vanish at 0 from doing so
 HALF_LN2 = log(2) / 2 * mpf("1.0005")  # n = round(x / ln 2) is off by that much where x / ln 2 is rounded
 TURN = mpf("2.75")  # (t - TURN) / (t + TURN) maps t >= 0 to [-1, 1)
@@ -82,6 +111,15 @@ def gelu_tail(q):
     """t Phi(-t) e^(t^2/2)"""
     t = TURN * (1 + q) / (1 - q)
     return t * exp(t * t / 2) * erfc(t / sqrt(mpf(2))) / 2
+
+
+def phi_below(t):
+    """Phi(-t)"""
+    return erfc(t / sqrt(mpf(2))) / 2
+
+
+def t_density(t):
+    return t * exp(-t * t / 2) / sqrt(2 * pi)
 
 
 def once(f):
@@ -108,6 +146,9 @@ def main():
     tail = once(gelu_tail)
     fit("vm_gelu_tail(q), relative error", tail, lambda q: 1 / tail(q), (low - TURN) / (low + TURN),
         (high - TURN) / (high + TURN), 9, 12)
+    fit_pieces("gelu_table.h: Phi(-t), relative error", phi_below, lambda t: 1 / phi_below(t), "0.171875", 6, 8)
+    fit_pieces("gelu_table.h: Phi(-t) - t phi(t), error relative to the sum of both",
+        lambda t: phi_below(t) - t_density(t), lambda t: 1 / (phi_below(t) + t_density(t)), "0.19140625", 6, 8)
 
 
 if __name__ == "__main__":

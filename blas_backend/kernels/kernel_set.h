@@ -71,9 +71,32 @@ enum { LANES = 4 };
 #define GG_OVER_ARRAY(n, element, ...) GG_OVER_LANES(n, GG_WITHOUT_LANE, element, __VA_ARGS__)
 #define GG_WITHOUT_LANE(lane, i, element, ...) element(i, __VA_ARGS__)
 
+/* The same in four registers at once, lane below GG_WIDE: sums in each of them need not wait for those in the others.
+ * `before` stands before the block that begins at wide_. */
+enum { GG_WIDE = 4 * LANES };
+#define GG_OVER_WIDE(n, element, ...) GG_OVER_WIDE_BLOCKS(n, (void)0, element, __VA_ARGS__)
+#define GG_OVER_WIDE_BLOCKS(n, before, element, ...)            \
+    do {                                                        \
+        int64_t wide_ = 0;                                      \
+        for (; wide_ + GG_WIDE <= (n); wide_ += GG_WIDE) {      \
+            before;                                             \
+            GG_FOR_LANES (lane_, GG_WIDE)                       \
+                element(lane_, wide_ + lane_, __VA_ARGS__);     \
+        }                                                       \
+        for (; wide_ + LANES <= (n); wide_ += LANES)            \
+            GG_FOR_LANES (lane_, LANES)                         \
+                element(lane_, wide_ + lane_, __VA_ARGS__);     \
+        const int left_ = (int)((n)-wide_);                     \
+        if (left_ > 0)                                          \
+            GG_FOR_LANES (lane_, LANES)                         \
+                if (lane_ < left_)                              \
+                    element(lane_, wide_ + lane_, __VA_ARGS__); \
+    } while (0)
+
 #define GG_KERNEL_PROTOTYPE(result, name, arguments) result GG_KERNEL(name) arguments;
-#define GG_ACTIVATION_PROTOTYPES(constant, name) \
-    gg_forward_kernel GG_KERNEL(name##_forward); \
+#define GG_ACTIVATION_PROTOTYPES(constant, name)  \
+    gg_forward_kernel GG_KERNEL(name##_forward);  \
+    gg_forward_kernel GG_KERNEL(name##_streamed); \
     gg_backward_kernel GG_KERNEL(name##_backward);
 
 GG_KERNEL_LIST(GG_KERNEL_PROTOTYPE)

@@ -160,8 +160,16 @@ typedef struct gg_cell_backward {
     X(GG_EXP, exp)               \
     X(GG_LOG, log)
 
+/* Floats of a cache line. */
+enum { GG_LINE = 16 };
+
+/* How a result goes to memory. GG_STREAM: past the caches, in whole lines (stream.h); the array begins at one and holds
+ * a multiple of GG_LINE floats, and so does each of its rows. Values are the same. */
+typedef enum gg_writing { GG_OVERWRITE = 0, GG_ADD, GG_STREAM } gg_writing;
+
 typedef void gg_forward_kernel(float *y, const float *x, int64_t n, float alpha);
-typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int64_t n, float alpha, bool accumulate);
+typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int64_t n, float alpha,
+                                gg_writing writing);
 
 /* X(result, name, arguments) for every other kernel: this list declares the functions of each set, the fields of the
  * table and its contents. Matrices of the softmax group are dense; sums are in an order that only the sizes decide.
@@ -227,8 +235,9 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
       (float *y, int64_t ldy, const float *x, int64_t ldx, const float *bias, int64_t rows, int64_t cols,              \
        gg_activation f, float alpha))                                                                                  \
     X(void, sum_rows, (float *s, const float *x, int64_t ldx, int64_t rows, int64_t cols, bool accumulate))            \
-    X(void, softmax_forward, (float *y, const float *x, int64_t rows, int64_t cols))                                   \
-    X(void, softmax_backward, (float *dx, const float *dy, const float *y, int64_t rows, int64_t cols))                \
+    X(void, softmax_forward, (float *y, const float *x, int64_t rows, int64_t cols, gg_writing writing))               \
+    X(void, softmax_backward,                                                                                          \
+      (float *dx, const float *dy, const float *y, int64_t rows, int64_t cols, gg_writing writing))                    \
     X(void, log_sum_exp, (float *out, const float *x, int64_t rows, int64_t cols))                                     \
     X(double, cross_entropy,                                                                                           \
       (float *dx, int64_t *counted, const float *x, const int32_t *labels, int64_t rows, int64_t cols, float scale))   \
@@ -282,10 +291,10 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
        const gg_norm_columns *n, bool relu, bool accumulate))                                                          \
     X(void, norm_rows,                                                                                                 \
       (float *y, float *mean, float *inverse, const float *x, const float *gamma, const float *beta, int64_t rows,     \
-       int64_t cols, float epsilon, bool rms))                                                                         \
+       int64_t cols, float epsilon, bool rms, gg_writing writing))                                                     \
     X(void, norm_rows_gradient,                                                                                        \
       (float *dx, float *dgamma, float *dbeta, const float *dy, const float *x, const float *mean,                     \
-       const float *inverse, const float *gamma, int64_t rows, int64_t cols, bool rms, bool accumulate))               \
+       const float *inverse, const float *gamma, int64_t rows, int64_t cols, bool rms, gg_writing writing))            \
     X(void, swiglu, (float *y, const float *a, const float *b, int64_t n))                                             \
     X(void, swiglu_gradient,                                                                                           \
       (float *da, float *db, const float *dy, const float *a, const float *b, int64_t n, bool accumulate))             \
@@ -355,6 +364,7 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
 
 typedef struct gg_kernel_table {
     gg_forward_kernel *forward[GG_ACTIVATION_COUNT];
+    gg_forward_kernel *streamed[GG_ACTIVATION_COUNT]; /* the same with GG_STREAM */
     gg_backward_kernel *backward[GG_ACTIVATION_COUNT];
     GG_KERNEL_LIST(GG_KERNEL_FIELD)
 } gg_kernel_table;

@@ -1,33 +1,16 @@
 /* layernorm.c - layer and RMS normalisation of rows: every row is read from memory once and lies in the first-level
  * cache for the passes behind. */
 #include "kernel_set.h"
+#include "stream.h"
 
 #include <math.h>
 
-/* Sums run in four registers at once, so that additions need not wait for each other, and over CHUNK floats at most
- * before they are added up in double. */
-enum { STREAMS = 4, WIDE = STREAMS * LANES, CHUNK = 4096 };
+/* Sums run in four registers at once, and over CHUNK floats at most before they are added up in double. */
+enum { CHUNK = 4096 };
 
-/* element(lane, i, ...) over n floats, lane below WIDE. */
-#define OVER_WIDE(n, element, ...)                              \
-    do {                                                        \
-        int64_t wide_ = 0;                                      \
-        for (; wide_ + WIDE <= (n); wide_ += WIDE)              \
-            GG_FOR_LANES (lane_, WIDE)                          \
-                element(lane_, wide_ + lane_, __VA_ARGS__);     \
-        for (; wide_ + LANES <= (n); wide_ += LANES)            \
-            GG_FOR_LANES (lane_, LANES)                         \
-                element(lane_, wide_ + lane_, __VA_ARGS__);     \
-        const int left_ = (int)((n)-wide_);                     \
-        if (left_ > 0)                                          \
-            GG_FOR_LANES (lane_, LANES)                         \
-                if (lane_ < left_)                              \
-                    element(lane_, wide_ + lane_, __VA_ARGS__); \
-    } while (0)
-
-GG_INLINE void wide_zero(float partial[WIDE])
+GG_INLINE void wide_zero(float partial[GG_WIDE])
 {
-    GG_FOR_LANES (lane, WIDE)
+    GG_FOR_LANES (lane, GG_WIDE)
         partial[lane] = -0.0f;
 }
 
@@ -45,10 +28,10 @@ GG_INLINE void sum_element(int lane, int64_t i, float *partial, const float *x)
 
 GG_APART float sum_chunk(const float *x, int64_t n)
 {
-    float partial[WIDE];
+    float partial[GG_WIDE];
     wide_zero(partial);
-    OVER_WIDE(n, sum_element, partial, x);
-    GG_FOLD(partial, WIDE, GG_SUM_OF);
+    GG_OVER_WIDE(n, sum_element, partial, x);
+    GG_FOLD(partial, GG_WIDE, GG_SUM_OF);
     return partial[0];
 }
 
@@ -66,12 +49,12 @@ GG_INLINE void moments_element(int lane, int64_t i, float *first, float *second,
 
 GG_APART pair moments_chunk(const float *x, int64_t n, float origin)
 {
-    float first[WIDE], second[WIDE];
+    float first[GG_WIDE], second[GG_WIDE];
     wide_zero(first);
     wide_zero(second);
-    OVER_WIDE(n, moments_element, first, second, x, origin);
-    GG_FOLD(first, WIDE, GG_SUM_OF);
-    GG_FOLD(second, WIDE, GG_SUM_OF);
+    GG_OVER_WIDE(n, moments_element, first, second, x, origin);
+    GG_FOLD(first, GG_WIDE, GG_SUM_OF);
+    GG_FOLD(second, GG_WIDE, GG_SUM_OF);
     return (pair){first[0], second[0]};
 }
 
@@ -98,144 +81,205 @@ static row_norm norm_of(const float *x, int64_t cols, float epsilon, bool rms)
     return (row_norm){(float)((double)origin + shift), (float)(1.0 / sqrt(variance + (double)epsilon))};
 }
 
-GG_INLINE void plain_element(int64_t i, float *y, const float *x, float mean, float inverse)
+GG_INLINE float normal_value(int64_t i, const float *x, float mean, float inverse, const float *gamma,
+                             const float *beta)
 {
-    y[i] = (x[i] - mean) * inverse;
+    const float plain = (x[i] - mean) * inverse;
+    const float scaled = gamma != NULL ? plain * gamma[i] : plain;
+    return beta != NULL ? scaled + beta[i] : scaled;
 }
 
-GG_INLINE void scaled_element(int64_t i, float *y, const float *x, float mean, float inverse, const float *gamma)
+GG_INLINE void normal_element(int64_t i, float *y, const float *x, float mean, float inverse, const float *gamma,
+                              const float *beta)
 {
-    y[i] = (x[i] - mean) * inverse * gamma[i];
-}
-
-GG_INLINE void shifted_element(int64_t i, float *y, const float *x, float mean, float inverse, const float *beta)
-{
-    y[i] = (x[i] - mean) * inverse + beta[i];
-}
-
-GG_INLINE void full_element(int64_t i, float *y, const float *x, float mean, float inverse, const float *gamma,
-                            const float *beta)
-{
-    y[i] = (x[i] - mean) * inverse * gamma[i] + beta[i];
+    y[i] = normal_value(i, x, mean, inverse, gamma, beta);
 }
 
 GG_APART void normalize(float *y, const float *x, int64_t cols, row_norm n, const float *gamma, const float *beta)
 {
     const float mean = n.mean, inverse = n.inverse;
     if (gamma != NULL && beta != NULL)
-        GG_OVER_ARRAY(cols, full_element, y, x, mean, inverse, gamma, beta);
+        GG_OVER_ARRAY(cols, normal_element, y, x, mean, inverse, gamma, beta);
     else if (gamma != NULL)
-        GG_OVER_ARRAY(cols, scaled_element, y, x, mean, inverse, gamma);
+        GG_OVER_ARRAY(cols, normal_element, y, x, mean, inverse, gamma, NULL);
     else if (beta != NULL)
-        GG_OVER_ARRAY(cols, shifted_element, y, x, mean, inverse, beta);
+        GG_OVER_ARRAY(cols, normal_element, y, x, mean, inverse, NULL, beta);
     else
-        GG_OVER_ARRAY(cols, plain_element, y, x, mean, inverse);
+        GG_OVER_ARRAY(cols, normal_element, y, x, mean, inverse, NULL, NULL);
+}
+
+GG_APART void normalize_streamed(float *y, const float *x, int64_t cols, row_norm n, const float *gamma,
+                                 const float *beta)
+{
+    const float mean = n.mean, inverse = n.inverse;
+    if (gamma != NULL && beta != NULL)
+        GG_STREAM_ARRAY(cols, y, normal_value, x, mean, inverse, gamma, beta);
+    else if (gamma != NULL)
+        GG_STREAM_ARRAY(cols, y, normal_value, x, mean, inverse, gamma, NULL);
+    else if (beta != NULL)
+        GG_STREAM_ARRAY(cols, y, normal_value, x, mean, inverse, NULL, beta);
+    else
+        GG_STREAM_ARRAY(cols, y, normal_value, x, mean, inverse, NULL, NULL);
 }
 
 void GG_KERNEL(norm_rows)(float *y, float *mean, float *inverse, const float *x, const float *gamma, const float *beta,
-                          int64_t rows, int64_t cols, float epsilon, bool rms)
+                          int64_t rows, int64_t cols, float epsilon, bool rms, gg_writing writing)
 {
     for (int64_t r = 0; r < rows; r++) {
-        const row_norm n = norm_of(x + r * cols, cols, epsilon, rms);
+        const float *row = x + r * cols;
+        const int64_t asked = writing == GG_STREAM && r + 1 < rows ? cols : 0;
+        ask_for(row + cols, 0, asked / 2);
+        const row_norm n = norm_of(row, cols, epsilon, rms);
         if (mean != NULL)
             mean[r] = n.mean;
         if (inverse != NULL)
             inverse[r] = n.inverse;
-        normalize(y + r * cols, x + r * cols, cols, n, gamma, beta);
+        ask_for(row + cols, asked / 2, asked);
+        if (writing == GG_STREAM)
+            normalize_streamed(y + r * cols, row, cols, n, gamma, beta);
+        else
+            normalize(y + r * cols, row, cols, n, gamma, beta);
     }
+    if (writing == GG_STREAM)
+        stream_end();
 }
 
 /* ---- backward ---- */
 
-GG_INLINE void products_element(int lane, int64_t i, float *first, float *second, const float *dy, const float *x,
-                                float mean, const float *gamma)
+/* Halves of the next rows of dy and x, asked for while this row is summed and while its dx is written, half a line for
+ * each line: all at once, they would stand in the way of the rest. NULL: nothing is asked for. */
+typedef struct next_rows {
+    const float *dy, *x;
+} next_rows;
+
+GG_INLINE void ask_for_block(next_rows next, int64_t block)
 {
-    const float g = gamma != NULL ? dy[i] * gamma[i] : dy[i];
-    first[lane] += g;
-    second[lane] += g * (x[i] - mean);
+    for (int64_t i = block / 2; i < (block + GG_WIDE) / 2 && next.x != NULL; i += GG_LINE) {
+        __builtin_prefetch(next.dy + i);
+        __builtin_prefetch(next.x + i);
+    }
 }
 
-/* Sums of g and g (x - mean). */
-GG_APART pair products_chunk(const float *dy, const float *x, int64_t n, float mean, const float *gamma)
+GG_INLINE void ask_for_line(next_rows next, int64_t line)
 {
-    float first[WIDE], second[WIDE];
+    if (line % GG_WIDE == 0)
+        ask_for_block(next, line);
+}
+
+static next_rows behind_by(next_rows next, int64_t floats)
+{
+    return next.x != NULL ? (next_rows){next.dy + floats, next.x + floats} : next;
+}
+
+/* Adds to the sums of g and g (x - mean), and to dgamma and dbeta. */
+GG_INLINE void sums_element(int lane, int64_t i, float *first, float *second, float *dgamma, float *dbeta,
+                            const float *dy, const float *x, row_norm n, const float *gamma)
+{
+    const float g = gamma != NULL ? dy[i] * gamma[i] : dy[i], d = x[i] - n.mean;
+    first[lane] += g;
+    second[lane] += g * d;
+    if (dgamma != NULL)
+        dgamma[i] += dy[i] * (d * n.inverse);
+    if (dbeta != NULL)
+        dbeta[i] += dy[i];
+}
+
+#define SUMS(dgamma, dbeta, gamma) \
+    GG_OVER_WIDE_BLOCKS(count, ask_for_block(next, wide_), sums_element, first, second, dgamma, dbeta, dy, x, n, gamma)
+
+GG_APART pair sums_chunk(float *dgamma, float *dbeta, const float *dy, const float *x, int64_t count, row_norm n,
+                         const float *gamma, next_rows next)
+{
+    float first[GG_WIDE], second[GG_WIDE];
     wide_zero(first);
     wide_zero(second);
-    if (gamma != NULL)
-        OVER_WIDE(n, products_element, first, second, dy, x, mean, gamma);
+    if (gamma != NULL && dgamma != NULL && dbeta != NULL)
+        SUMS(dgamma, dbeta, gamma);
+    else if (gamma != NULL && dgamma != NULL)
+        SUMS(dgamma, NULL, gamma);
+    else if (gamma != NULL)
+        SUMS(NULL, NULL, gamma);
+    else if (dgamma != NULL && dbeta != NULL)
+        SUMS(dgamma, dbeta, NULL);
+    else if (dgamma != NULL)
+        SUMS(dgamma, NULL, NULL);
     else
-        OVER_WIDE(n, products_element, first, second, dy, x, mean, NULL);
-    GG_FOLD(first, WIDE, GG_SUM_OF);
-    GG_FOLD(second, WIDE, GG_SUM_OF);
+        SUMS(NULL, NULL, NULL);
+    if (dgamma == NULL && dbeta != NULL)
+        GG_KERNEL(add)(dbeta, dbeta, dy, count);
+    GG_FOLD(first, GG_WIDE, GG_SUM_OF);
+    GG_FOLD(second, GG_WIDE, GG_SUM_OF);
     return (pair){first[0], second[0]};
 }
 
-/* dx = inverse g - (level + slope (x - mean)). */
-GG_INLINE void gradient_element(int64_t i, float *dx, const float *dy, const float *x, row_norm n, float level,
-                                float slope, const float *gamma, bool accumulate)
+GG_INLINE float *behind(float *p, int64_t i)
+{
+    return p != NULL ? p + i : NULL;
+}
+
+/* What a row's dx is made with: dx = inverse g - (level + slope (x - mean)). */
+typedef struct row_slope {
+    float mean, inverse, level, slope;
+} row_slope;
+
+GG_INLINE float gradient_value(int64_t i, const float *dy, const float *x, row_slope s, const float *gamma)
 {
     const float g = gamma != NULL ? dy[i] * gamma[i] : dy[i];
-    const float d = n.inverse * g - (level + slope * (x[i] - n.mean));
+    return s.inverse * g - (s.level + s.slope * (x[i] - s.mean));
+}
+
+GG_INLINE void gradient_element(int64_t i, float *dx, const float *dy, const float *x, row_slope s, const float *gamma,
+                                bool accumulate)
+{
+    const float d = gradient_value(i, dy, x, s, gamma);
     dx[i] = accumulate ? dx[i] + d : d;
 }
 
-GG_APART void gradient_row(float *dx, const float *dy, const float *x, int64_t cols, row_norm n, float level,
-                           float slope, const float *gamma, bool accumulate)
+GG_APART void gradient_row(float *dx, const float *dy, const float *x, int64_t cols, row_slope s, const float *gamma,
+                           gg_writing writing, next_rows next)
 {
-    if (gamma != NULL && accumulate)
-        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, n, level, slope, gamma, true);
+    if (gamma != NULL && writing == GG_STREAM)
+        GG_STREAM_LINES(cols, dx, ask_for_line(next, line_), gradient_value, dy, x, s, gamma);
+    else if (gamma != NULL && writing == GG_ADD)
+        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, s, gamma, true);
     else if (gamma != NULL)
-        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, n, level, slope, gamma, false);
-    else if (accumulate)
-        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, n, level, slope, NULL, true);
+        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, s, gamma, false);
+    else if (writing == GG_STREAM)
+        GG_STREAM_LINES(cols, dx, ask_for_line(next, line_), gradient_value, dy, x, s, NULL);
+    else if (writing == GG_ADD)
+        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, s, NULL, true);
     else
-        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, n, level, slope, NULL, false);
+        GG_OVER_ARRAY(cols, gradient_element, dx, dy, x, s, NULL, false);
 }
 
-GG_INLINE void parameters_element(int64_t i, float *dgamma, float *dbeta, const float *dy, const float *x, row_norm n)
-{
-    dgamma[i] += dy[i] * ((x[i] - n.mean) * n.inverse);
-    dbeta[i] += dy[i];
-}
-
-GG_INLINE void gamma_element(int64_t i, float *dgamma, const float *dy, const float *x, row_norm n)
-{
-    dgamma[i] += dy[i] * ((x[i] - n.mean) * n.inverse);
-}
-
-GG_APART void parameters_row(float *dgamma, float *dbeta, const float *dy, const float *x, int64_t cols, row_norm n)
-{
-    if (dgamma != NULL && dbeta != NULL)
-        GG_OVER_ARRAY(cols, parameters_element, dgamma, dbeta, dy, x, n);
-    else if (dgamma != NULL)
-        GG_OVER_ARRAY(cols, gamma_element, dgamma, dy, x, n);
-    else if (dbeta != NULL)
-        GG_KERNEL(add)(dbeta, dbeta, dy, cols);
-}
-
-static void back_through(float *dx, const float *dy, const float *x, int64_t cols, row_norm n, const float *gamma,
-                         bool rms, bool accumulate)
+/* The row's sums, and its part of dgamma and dbeta. */
+static row_slope slope_of(float *dgamma, float *dbeta, const float *dy, const float *x, int64_t cols, row_norm n,
+                          const float *gamma, bool rms, next_rows next)
 {
     double first = 0.0, second = 0.0;
     for (int64_t i = 0; i < cols; i += CHUNK) {
-        const pair sums = products_chunk(dy + i, x + i, chunk_at(i, cols), n.mean, gamma != NULL ? gamma + i : NULL);
+        const pair sums = sums_chunk(behind(dgamma, i), behind(dbeta, i), dy + i, x + i, chunk_at(i, cols), n,
+                                     gamma != NULL ? gamma + i : NULL, behind_by(next, i / 2));
         first += (double)sums.first;
         second += (double)sums.second;
     }
     const double inverse = (double)n.inverse, per = inverse / (double)cols;
-    gradient_row(dx, dy, x, cols, n, rms ? 0.0f : (float)(per * first), (float)(per * inverse * inverse * second),
-                 gamma, accumulate);
+    return (row_slope){n.mean, n.inverse, rms ? 0.0f : (float)(per * first), (float)(per * inverse * inverse * second)};
 }
 
 void GG_KERNEL(norm_rows_gradient)(float *dx, float *dgamma, float *dbeta, const float *dy, const float *x,
                                    const float *mean, const float *inverse, const float *gamma, int64_t rows,
-                                   int64_t cols, bool rms, bool accumulate)
+                                   int64_t cols, bool rms, gg_writing writing)
 {
     for (int64_t r = 0; r < rows; r++) {
         const row_norm n = {rms ? 0.0f : mean[r], inverse[r]};
         const float *dy_row = dy + r * cols, *x_row = x + r * cols;
-        parameters_row(dgamma, dbeta, dy_row, x_row, cols, n);
+        const bool asks = writing == GG_STREAM && r + 1 < rows && cols <= GG_MOST_ASKED;
+        const next_rows next = asks ? (next_rows){dy_row + cols, x_row + cols} : (next_rows){NULL, NULL};
+        const row_slope s = slope_of(dgamma, dbeta, dy_row, x_row, cols, n, gamma, rms, next);
         if (dx != NULL)
-            back_through(dx + r * cols, dy_row, x_row, cols, n, gamma, rms, accumulate);
+            gradient_row(dx + r * cols, dy_row, x_row, cols, s, gamma, writing, behind_by(next, cols / 2));
     }
+    if (writing == GG_STREAM)
+        stream_end();
 }

@@ -1,5 +1,6 @@
 /* softmax.c - softmax by rows, its gradient, and log-sum-exp. */
 #include "softmax_rows.h"
+#include "stream.h"
 
 static void forward_narrow(float *y, const float *x, int64_t rows, int64_t cols)
 {
@@ -15,8 +16,74 @@ static void forward_narrow(float *y, const float *x, int64_t rows, int64_t cols)
     group_store(y, t, rows, cols);
 }
 
-void GG_KERNEL(softmax_forward)(float *y, const float *x, int64_t rows, int64_t cols)
+GG_INLINE float share_value(int64_t i, const float *e, float share)
 {
+    return e[i] * share;
+}
+
+GG_APART void share_row(float *y, const float *e, float share, int64_t cols)
+{
+    GG_STREAM_ARRAY(cols, y, share_value, e, share);
+}
+
+/* Exponentials wait in the first-level cache for their sum. */
+enum { MOST_STREAMED = 4096 };
+
+/* A row's exponentials, while those of the row before go to memory as y and the row behind is asked for: three things
+ * that wait for different parts of the machine. */
+typedef struct row_on_its_way {
+    float *y;
+    const float *e;
+    float share;
+} row_on_its_way;
+
+GG_APART float exp_stream(float *e, const float *x, int64_t cols, float shift, row_on_its_way before, int64_t ahead)
+{
+    float partial[LANES];
+    lanes_set(partial, -0.0f);
+    for (int64_t i = 0; i < cols; i += GG_LINE) {
+        float line[GG_LINE];
+        __builtin_prefetch(x + i + ahead);
+        GG_UNROLL for (int64_t j = i; j < i + GG_LINE; j += LANES)
+        {
+            GG_FOR_LANES (lane, LANES)
+                exp_store_element(lane, j + lane, partial, e, x, shift, vm_exp_nonpositive);
+        }
+        GG_FOR_LANES (lane, GG_LINE)
+            line[lane] = share_value(i + lane, before.e, before.share);
+        stream_line(before.y + i, line);
+    }
+    return lanes_total(partial);
+}
+
+static void forward_streamed(float *y, const float *x, int64_t rows, int64_t cols)
+{
+    float e[2][MOST_STREAMED];
+    row_on_its_way before = {0};
+    for (int64_t r = 0; r < rows; r++) {
+        const float *row = x + r * cols;
+        const float shift = row_shift(row, cols);
+        float *powers = e[r % 2], sum;
+        if (shift != 0.0f && before.y != NULL) {
+            sum = exp_stream(powers, row, cols, shift, before, r + 1 < rows ? cols : 0);
+        } else {
+            if (before.y != NULL)
+                share_row(before.y, before.e, before.share, cols);
+            sum = row_exp(powers, row, cols, shift);
+        }
+        before = (row_on_its_way){y + r * cols, powers, share_of(1.0f, sum)};
+    }
+    if (before.y != NULL)
+        share_row(before.y, before.e, before.share, cols);
+    stream_end();
+}
+
+void GG_KERNEL(softmax_forward)(float *y, const float *x, int64_t rows, int64_t cols, gg_writing writing)
+{
+    if (writing == GG_STREAM && cols >= NARROW && cols <= MOST_STREAMED) {
+        forward_streamed(y, x, rows, cols);
+        return;
+    }
     if (cols < NARROW) {
         for (int64_t r = 0; r < rows; r += GROUP)
             forward_narrow(y + r * cols, x + r * cols, group_rows(rows, r), cols);
@@ -49,9 +116,14 @@ GG_INLINE void dot_element(int lane, int64_t i, float *partial, const float *dy,
     partial[lane] += dy[i] * y[i];
 }
 
+GG_INLINE float gradient_value(int64_t i, const float *dy, const float *y, float dot)
+{
+    return y[i] * (dy[i] - dot);
+}
+
 GG_INLINE void gradient_element(int64_t i, float *dx, const float *dy, const float *y, float dot)
 {
-    dx[i] = y[i] * (dy[i] - dot);
+    dx[i] = gradient_value(i, dy, y, dot);
 }
 
 GG_APART float dot_chunk(const float *dy, const float *y, int64_t count)
@@ -62,27 +134,42 @@ GG_APART float dot_chunk(const float *dy, const float *y, int64_t count)
     return lanes_total(partial);
 }
 
-GG_APART void gradient_row(float *dx, const float *dy, const float *y, float dot, int64_t cols)
+GG_APART void gradient_row(float *dx, const float *dy, const float *y, float dot, int64_t cols, gg_writing writing)
 {
-    GG_OVER_ARRAY(cols, gradient_element, dx, dy, y, dot);
+    if (writing == GG_STREAM)
+        GG_STREAM_ARRAY(cols, dx, gradient_value, dy, y, dot);
+    else
+        GG_OVER_ARRAY(cols, gradient_element, dx, dy, y, dot);
 }
 
-static void backward_wide(float *dx, const float *dy, const float *y, int64_t cols)
+static float row_dot(const float *dy, const float *y, int64_t cols)
 {
     double dot = 0.0;
     for (int64_t i = 0; i < cols; i += CHUNK)
         dot += (double)dot_chunk(dy + i, y + i, cols - i < CHUNK ? cols - i : CHUNK);
-    gradient_row(dx, dy, y, (float)dot, cols);
+    return (float)dot;
 }
 
-void GG_KERNEL(softmax_backward)(float *dx, const float *dy, const float *y, int64_t rows, int64_t cols)
+void GG_KERNEL(softmax_backward)(float *dx, const float *dy, const float *y, int64_t rows, int64_t cols,
+                                 gg_writing writing)
 {
-    if (cols < NARROW)
+    if (cols < NARROW) {
         for (int64_t r = 0; r < rows; r += GROUP)
             backward_narrow(dx + r * cols, dy + r * cols, y + r * cols, group_rows(rows, r), cols);
-    else
-        for (int64_t r = 0; r < rows; r++)
-            backward_wide(dx + r * cols, dy + r * cols, y + r * cols, cols);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++) {
+        const float *dy_row = dy + r * cols, *y_row = y + r * cols;
+        const int64_t asked = writing == GG_STREAM && r + 1 < rows ? cols : 0;
+        ask_for(dy_row + cols, 0, asked / 2);
+        ask_for(y_row + cols, 0, asked / 2);
+        const float dot = row_dot(dy_row, y_row, cols);
+        ask_for(dy_row + cols, asked / 2, asked);
+        ask_for(y_row + cols, asked / 2, asked);
+        gradient_row(dx + r * cols, dy_row, y_row, dot, cols, writing);
+    }
+    if (writing == GG_STREAM)
+        stream_end();
 }
 
 static void log_sum_narrow(group_column *shift, group_column *sum, const float *x, int64_t rows, int64_t cols)

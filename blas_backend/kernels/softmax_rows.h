@@ -86,12 +86,6 @@ GG_INLINE float lanes_total(float partial[LANES])
     return partial[0];
 }
 
-GG_INLINE float lanes_largest(float partial[LANES])
-{
-    GG_FOLD(partial, LANES, GG_LARGER_OF);
-    return partial[0];
-}
-
 GG_INLINE void lanes_set(float partial[LANES], float value)
 {
     GG_FOR_LANES (lane, LANES)
@@ -103,37 +97,46 @@ GG_INLINE void largest_element(int lane, int64_t i, float *partial, const float 
     partial[lane] = x[i] > partial[lane] ? x[i] : partial[lane];
 }
 
+/* In four registers, which need not wait for each other. */
 GG_APART float row_shift(const float *x, int64_t cols)
 {
-    float partial[LANES];
-    lanes_set(partial, -INFINITY);
-    GG_OVER_LANES(cols, largest_element, partial, x);
-    return shift_for(lanes_largest(partial));
+    float partial[GG_WIDE];
+    GG_FOR_LANES (lane, GG_WIDE)
+        partial[lane] = -INFINITY;
+    GG_OVER_WIDE(cols, largest_element, partial, x);
+    GG_FOLD(partial, GG_WIDE, GG_LARGER_OF);
+    return shift_for(partial[0]);
 }
 
 /* Lanes sum this many floats at most before they are added up in double: long rows keep their accuracy. */
 enum { CHUNK = 4096 };
 
-GG_INLINE void exp_store_element(int lane, int64_t i, float *partial, float *e, const float *x, float shift)
+typedef float exponential(float x);
+
+GG_INLINE void exp_store_element(int lane, int64_t i, float *partial, float *e, const float *x, float shift,
+                                 exponential *f)
 {
-    const float power = vm_exp(x[i] - shift);
+    const float power = f(x[i] - shift);
     e[i] = power;
     partial[lane] += power;
 }
 
-GG_INLINE void exp_element(int lane, int64_t i, float *partial, const float *x, float shift)
+GG_INLINE void exp_element(int lane, int64_t i, float *partial, const float *x, float shift, exponential *f)
 {
-    partial[lane] += vm_exp(x[i] - shift);
+    partial[lane] += f(x[i] - shift);
 }
 
+/* A shift of 0 may stand for an infinite one, which x can exceed. */
 GG_APART float exp_chunk(float *e, const float *x, int64_t count, float shift)
 {
     float partial[LANES];
     lanes_set(partial, -0.0f);
-    if (e != NULL)
-        GG_OVER_LANES(count, exp_store_element, partial, e, x, shift);
+    if (e != NULL && shift != 0.0f)
+        GG_OVER_LANES(count, exp_store_element, partial, e, x, shift, vm_exp_nonpositive);
+    else if (e != NULL)
+        GG_OVER_LANES(count, exp_store_element, partial, e, x, shift, vm_exp);
     else
-        GG_OVER_LANES(count, exp_element, partial, x, shift);
+        GG_OVER_LANES(count, exp_element, partial, x, shift, vm_exp);
     return lanes_total(partial);
 }
 

@@ -62,23 +62,27 @@ typedef struct vm_power {
 /* For `low` where there is none: adding -0 changes nothing, which the compiler knows, whereas +0 changes -0. */
 static const float NOTHING = -0.0f;
 
-/* e^(high + low) for |high| < 174, |low| small against 1. With n the integer nearest to x / ln 2, e^x = 2^n e^r,
- * |r| <= 0.3466. Adding 1.5 * 2^23 rounds to an integer, which then stands in the low bits. ln 2 is split so that
- * n * LN2_HIGH (15 bits) and the subtraction from high are exact. e^r - 1 = r + r^2 q(r): q has degree 4, error 0.23
- * of r. */
-static inline vm_power vm_exp_split(float high, float low)
+/* e^r - 1 for r = high + low - n ln 2, |r| <= 0.3466. ln 2 is split so that n * LN2_HIGH (15 bits) and the subtraction
+ * from high are exact. e^r - 1 = r + r^2 q(r): q has degree 4, error 0.23 of r. */
+static inline float vm_exp_fraction(float high, float low, float n)
 {
-    const float log2_e = 0x1.715476p+0f, rounder = 0x1.8p+23f;
     const float ln2_high = 0x1.62e4p-1f, ln2_low = 0x1.7f7d1cp-20f;
-    const float shifted = (high + low) * log2_e + rounder;
-    const float n = shifted - rounder;
     const float r = (high - n * ln2_high) + (low - n * ln2_low);
     float q = 0x1.6d58b4p-10f;
     q = q * r + 0x1.1227aap-7f;
     q = q * r + 0x1.5554dep-5f;
     q = q * r + 0x1.5554b0p-3f;
     q = q * r + 0.5f;
-    const vm_power p = {r + r * r * q, (int32_t)(vm_bits(shifted) - vm_bits(rounder))};
+    return r + r * r * q;
+}
+
+/* e^(high + low) for |high| < 174, |low| small against 1. With n the integer nearest to x / ln 2, e^x = 2^n e^r. Adding
+ * 1.5 * 2^23 rounds to an integer, which then stands in the low bits. */
+static inline vm_power vm_exp_split(float high, float low)
+{
+    const float log2_e = 0x1.715476p+0f, rounder = 0x1.8p+23f;
+    const float shifted = (high + low) * log2_e + rounder;
+    const vm_power p = {vm_exp_fraction(high, low, shifted - rounder), (int32_t)(vm_bits(shifted) - vm_bits(rounder))};
     return p;
 }
 
@@ -113,6 +117,17 @@ static inline float vm_exp(float x)
     const float low_held = x < -104.0f ? -104.0f : x;
     const vm_power p = vm_exp_split(low_held > 89.0f ? 89.0f : low_held, NOTHING);
     return vm_scale(1.0f + p.fraction, p.exponent);
+}
+
+/* The same, to the last bit, for x <= 0 in two thirds of the time: 2^n is 2^(n + 65) 2^-65, of which only the second
+ * factor rounds, and the first one's exponent field is already in the low bits of what rounding x / ln 2 leaves. */
+static inline float vm_exp_nonpositive(float x)
+{
+    const float log2_e = 0x1.715476p+0f, rounder = 0x1.8p+23f + (127.0f + 65.0f);
+    const float high = x < -104.0f ? -104.0f : x;
+    const float shifted = high * log2_e + rounder;
+    const float fraction = vm_exp_fraction(high, NOTHING, shifted - rounder);
+    return (1.0f + fraction) * vm_float(vm_bits(shifted) << 23) * 0x1p-65f;
 }
 
 /* e^x - 1 for x <= 0. Below -30 it rounds to -1; 2^n - 1 is exact or rounds to -1 with it. */

@@ -3,6 +3,7 @@
 #define GG_BACKEND_INTERNAL_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include <stdatomic.h>
 
@@ -30,6 +31,11 @@ bool gg_policy_small_products(void);
 
 /* Whether the BLAS in use takes its threads from OpenMP, so that the calling thread decides how many it gets. */
 bool gg_policy_blas_heeds_openmp(void);
+
+/* Whether a call should write `result` past the caches (GG_STREAM): it begins at a line, has rows of `cols` floats in
+ * whole lines, and the arrays that the call touches, `arrays` of as many floats, are more than the caches keep. In what
+ * is smaller, the next layer finds the result. */
+bool gg_policy_streams(const float *result, int64_t rows, int64_t cols, int arrays);
 
 /* Whose CPU this is. */
 gg_cpu_family gg_policy_cpu_family(void);

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 /* Makers whose CPUs differ in how their caches answer: for the choice of a product's strategy. */
 typedef enum gg_cpu_family { GG_CPU_OTHER = 0, GG_CPU_INTEL, GG_CPU_FAMILY_COUNT } gg_cpu_family;
@@ -15,7 +16,8 @@ typedef struct gg_cpu {
     bool avx512; /* F, BW, CD, DQ, VL, usable (the x86-64-v4 level) */
     bool avx512_bf16;
     gg_cpu_family family;
-    int cpus; /* CPUs this process may run on */
+    int cpus;            /* CPUs this process may run on */
+    int64_t cache_bytes; /* of the largest cache; 0 where the system does not tell */
 } gg_cpu;
 
 void gg_cpu_detect(gg_cpu *cpu);

@@ -3,8 +3,10 @@
  * Plain arrays of n floats (or rows x cols with a leading dimension). An output may be the same
  * array as an input of the same length; a partial overlap is undefined. n = 0 does nothing. NaN in
  * gives NaN out in that element. Thread-safe on different outputs; large arrays use up to gg_threads()
- * threads. Errors, outputs untouched: GG_ERR_ARGUMENT (NULL with n > 0, negative n, unknown function),
- * GG_ERR_SHAPE (a leading dimension below cols), GG_ERR_OVERFLOW (more floats than any memory holds). */
+ * threads. y and dx of activations that outgrow the caches (with their inputs more than half of the last one) are
+ * written past them, if they begin at a multiple of 64 bytes. Errors, outputs untouched: GG_ERR_ARGUMENT
+ * (NULL with n > 0, negative n, unknown function), GG_ERR_SHAPE (a leading dimension below cols),
+ * GG_ERR_OVERFLOW (more floats than any memory holds). */
 #ifndef GEMMGRAD_ELEMENTWISE_H
 #define GEMMGRAD_ELEMENTWISE_H
 

@@ -9,6 +9,8 @@
  * gamma and beta hold cols floats; NULL stands for ones and for zeros. A mean far from 0 costs no accuracy of the
  * variance. A NaN or an infinity makes its row NaN. rows and cols may be 0. y may be x, dx may be dy; other overlaps
  * are undefined. Thread-safe on different outputs; uses up to gg_threads() threads, whose number changes no bit.
+ * y and dx are written past the caches where with their inputs they take more than half of the last one, begin at a
+ * multiple of 64 bytes and have rows of so many.
  *
  * Errors, outputs untouched: GG_ERR_ARGUMENT (NULL, negative sizes, epsilon out of range, a workspace too small),
  * GG_ERR_OVERFLOW. Sources: Ba, Kiros and Hinton, 2016; Zhang and Sennrich, 2019 (RMS). */

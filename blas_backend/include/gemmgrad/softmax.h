@@ -4,7 +4,9 @@
  * largest element first, so that no finite input overflows. cols = 0 or rows = 0 does nothing. A row with
  * NaN gives NaN in that row; a row of -inf only gives zeros (and log-sum-exp -inf), so that a fully
  * masked row has no weight anywhere. Output may be the same array as the input. Thread-safe on
- * different outputs. Errors, outputs untouched: GG_ERR_ARGUMENT, GG_ERR_OVERFLOW. */
+ * different outputs. Softmax and its gradient are written past the caches where with their inputs they take
+ * more than half of the last one, begin at a multiple of 64 bytes and have rows of so many.
+ * Errors, outputs untouched: GG_ERR_ARGUMENT, GG_ERR_OVERFLOW. */
 #ifndef GEMMGRAD_SOFTMAX_H
 #define GEMMGRAD_SOFTMAX_H
 
