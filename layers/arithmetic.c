@@ -25,7 +25,7 @@ static gg_status add_forward(const gg_pass *pass)
 static gg_status add_backward(const gg_pass *pass)
 {
     for (int side = 0; side < 2; side++)
-        if (pass->dx[side] != NULL && pass->size > 0)
+        if (pass->dx[side] != NULL && pass->dx[side] != pass->dy[0] && pass->size > 0) /* else: handover.c */
             memcpy(pass->dx[side], pass->dy[0], (size_t)pass->size * sizeof(float));
     return GG_OK;
 }
@@ -74,7 +74,8 @@ static gg_status divide_backward(const gg_pass *pass)
     return status;
 }
 
-static const gg_layer_class add_class = {.kind = "add", .forward = add_forward, .backward = add_backward};
+static const gg_layer_class add_class = {
+    .kind = "add", .forward = add_forward, .backward = add_backward, .passes_gradient = true};
 static const gg_layer_class add_relu_class = {
     .kind = "add_relu", .forward = add_relu_forward, .backward = add_relu_backward, .adds_gradients = true};
 static const gg_layer_class multiply_class = {

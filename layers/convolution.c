@@ -90,7 +90,7 @@ static gg_status undo_activation(const float **dz, const gg_pass *pass, int64_t 
 {
     const options *o = pass->options;
     *dz = pass->dy[0];
-    if (o->activation == GG_IDENTITY)
+    if (o->activation == GG_IDENTITY || pass->undone)
         return GG_OK;
     *dz = pass->buffer[GRADIENT];
     return gg_activation_backward(pass->buffer[GRADIENT], pass->dy[0],
@@ -477,6 +477,7 @@ static gg_value add_layer(gg_model *model, const gg_layer_class *layer_class, in
         gg_node_buffer(node, &shape, GG_BUFFER_BACKWARD);
     if (o.keeps_preactivation)
         gg_node_buffer(node, &shape, GG_BUFFER_CACHE);
+    gg_node_activation(node, o.activation, o.alpha, GRADIENT);
     return gg_node_output(model, node, &shape);
 }
 

@@ -31,9 +31,19 @@ static int64_t planes_of(const gg_pass *pass, const options *o)
     return pass->size / (o->height * o->width);
 }
 
+/* Elements of y. */
+static int64_t outputs_of(const gg_pass *pass, const options *o)
+{
+    int64_t height = 0, width = 0;
+    gg_pool_output(&height, &width, o->height, o->width, &o->window); /* fits: checked when the layer was built */
+    return planes_of(pass, o) * height * width;
+}
+
+enum { INDEX, UNDONE }; /* buffers */
+
 static int32_t *index_of(const gg_pass *pass)
 {
-    return (int32_t *)(void *)pass->buffer[0];
+    return (int32_t *)(void *)pass->buffer[INDEX];
 }
 
 /* Where forward notes the places: only for a backward that may come. */
@@ -54,10 +64,19 @@ static gg_status max_forward(const gg_pass *pass)
 static gg_status max_backward(const gg_pass *pass)
 {
     const options *o = pass->options;
+    const float *dy = pass->dy[0];
+    gg_status status = GG_OK;
     if (pass->dx[0] == NULL)
         return GG_OK;
-    return gg_max_pool_backward(pass->dx[0], pass->dy[0], index_of(pass), planes_of(pass, o), o->height, o->width,
-                                &o->window, pass->add_dx[0]);
+    if (pass->undo.f != GG_IDENTITY) { /* the element that is the largest has the output for its value */
+        dy = pass->buffer[UNDONE];
+        status = gg_activation_backward(pass->buffer[UNDONE], pass->dy[0], pass->y[0], outputs_of(pass, o),
+                                        pass->undo.f, pass->undo.alpha, false);
+    }
+    if (status != GG_OK)
+        return status;
+    return gg_max_pool_backward(pass->dx[0], dy, index_of(pass), planes_of(pass, o), o->height, o->width, &o->window,
+                                pass->add_dx[0]);
 }
 
 static gg_status average_forward(const gg_pass *pass)
@@ -107,8 +126,11 @@ static gg_status global_average_backward(const gg_pass *pass)
                                            pass->add_dx[0]);
 }
 
-static const gg_layer_class max_class = {
-    .kind = "max_pool", .forward = max_forward, .backward = max_backward, .adds_gradients = true};
+static const gg_layer_class max_class = {.kind = "max_pool",
+                                         .forward = max_forward,
+                                         .backward = max_backward,
+                                         .adds_gradients = true,
+                                         .undoes_activation = true};
 static const gg_layer_class average_class = {
     .kind = "average_pool", .forward = average_forward, .backward = average_backward, .adds_gradients = true};
 static const gg_layer_class global_max_class = {
@@ -129,6 +151,11 @@ static gg_value add(gg_model *model, const gg_layer_class *layer_class, gg_value
     gg_node_input(model, node, x, false);
     if (layer_class == &max_class || layer_class == &global_max_class)
         gg_node_buffer(node, shape, GG_BUFFER_CACHE);
+    if (layer_class->undoes_activation) {
+        gg_node_buffer(node, shape, GG_BUFFER_BACKWARD);
+        gg_node_undo_buffer(node);
+        node->reads_output = true;
+    }
     return gg_node_output(model, node, shape);
 }
 

@@ -167,6 +167,44 @@ GG_INLINE void max_rows(float *y, int32_t *index, const float *x, const gg_pool_
     }
 }
 
+/* Windows of 2 x 2 side by side in rows shorter than a register. A block may run beyond the end of its row: what it
+ * writes there the next rows overwrite, as long as there are enough of them. */
+GG_INLINE void max_short_rows(int count, float *y, int32_t *index, const float *x, int64_t planes,
+                              const gg_pool_shape *p, bool indexed)
+{
+    const int64_t size = p->height * p->width, out = p->out_height * p->out_width;
+    for (int64_t plane = 0; plane < planes; plane++)
+        for (int64_t i = 0; i < p->out_height; i++) {
+            const int64_t at = plane * out + i * p->out_width, from = plane * size + 2 * i * p->width;
+            const row r = row_at(p, x + plane * size, i);
+            int32_t *place = indexed ? index + at : NULL;
+            if (at + count <= planes * out && from + p->width + 2 * count <= planes * size)
+                max_block(count, 0, y + at, place, &r, p, 2, 2, indexed);
+            else
+                for (int64_t j = 0; j < p->out_width; j++)
+                    max_one(y + at, place, &r, p, j);
+        }
+}
+
+#define MAX_SHORT_ROWS(name, count)                                                               \
+    GG_APART void max_short_rows_##name(float *y, int32_t *index, const float *x, int64_t planes, \
+                                        const gg_pool_shape *p)                                   \
+    {                                                                                             \
+        if (index != NULL)                                                                        \
+            max_short_rows(count, y, index, x, planes, p, true);                                  \
+        else                                                                                      \
+            max_short_rows(count, y, NULL, x, planes, p, false);                                  \
+    }
+
+MAX_SHORT_ROWS(whole, LANES)
+MAX_SHORT_ROWS(half, LANES / 2)
+
+static bool side_by_side(const gg_pool_shape *p)
+{
+    return p->kernel_height == 2 && p->kernel_width == 2 && p->stride_height == 2 && p->stride_width == 2 && p->top == 0
+           && p->left == 0 && p->out_height == p->height / 2 && p->out_width == p->width / 2;
+}
+
 #define MAX_ROWS(name, kernel, stride)                                                              \
     GG_APART void max_rows_##name(float *y, int32_t *index, const float *x, const gg_pool_shape *p) \
     {                                                                                               \
@@ -185,6 +223,13 @@ MAX_ROWS(any, p->kernel_width, (int32_t)p->stride_width)
 void GG_KERNEL(max_pool)(float *y, int32_t *index, const float *x, int64_t planes, const gg_pool_shape *p)
 {
     const int64_t kernel = p->kernel_width, stride = p->stride_width;
+    if (side_by_side(p) && p->out_width < LANES) {
+        if (p->out_width <= LANES / 2)
+            max_short_rows_half(y, index, x, planes, p);
+        else
+            max_short_rows_whole(y, index, x, planes, p);
+        return;
+    }
     for (int64_t plane = 0; plane < planes; plane++) {
         const int64_t out = plane * p->out_height * p->out_width;
         int32_t *place = index != NULL ? index + out : NULL;
@@ -232,10 +277,46 @@ GG_INLINE void unpool_plane(float *dx, const float *dy, const int32_t *index, co
         GG_KERNEL(fill)(dx + (p->height - 1) * p->width, p->width, 0.0f);
 }
 
-static bool side_by_side(const gg_pool_shape *p)
+/* The two elements of each window that lie in one row of dx, whose first window's lies at `from` in its plane. */
+GG_INLINE void unpool_row(int count, float *dx, const float *dy, const int32_t *index, int32_t from)
 {
-    return p->kernel_height == 2 && p->kernel_width == 2 && p->stride_height == 2 && p->stride_width == 2 && p->top == 0
-           && p->left == 0 && p->out_height == p->height / 2 && p->out_width == p->width / 2;
+    GG_FOR_LANES (lane, count) {
+        const int32_t place = index[lane] - (from + 2 * lane);
+        dx[2 * lane] = place == 0 ? dy[lane] : 0.0f;
+        dx[2 * lane + 1] = place == 1 ? dy[lane] : 0.0f;
+    }
+}
+
+/* As max_short_rows: a block that runs beyond its row is put right by the next one. */
+GG_INLINE void unpool_short_rows(int count, float *dx, const float *dy, const int32_t *index, int64_t planes,
+                                 const gg_pool_shape *p)
+{
+    const int64_t size = p->height * p->width, out = p->out_height * p->out_width;
+    for (int64_t plane = 0; plane < planes; plane++)
+        for (int64_t line = 0; line < p->height; line++) {
+            const int64_t at = plane * out + line / 2 * p->out_width, to = plane * size + line * p->width;
+            const int32_t from = (int32_t)(line * p->width);
+            int64_t done = line / 2 < p->out_height ? p->out_width : 0;
+            if (done > 0 && at + count <= planes * out && to + 2 * count <= planes * size)
+                unpool_row(count, dx + to, dy + at, index + at, from);
+            else
+                for (int64_t j = 0; j < done; j++)
+                    unpool_row(1, dx + to + 2 * j, dy + at + j, index + at + j, from + 2 * (int32_t)j);
+            for (done *= 2; done < p->width; done++)
+                dx[to + done] = 0.0f;
+        }
+}
+
+GG_APART void unpool_short_rows_whole(float *dx, const float *dy, const int32_t *index, int64_t planes,
+                                      const gg_pool_shape *p)
+{
+    unpool_short_rows(LANES, dx, dy, index, planes, p);
+}
+
+GG_APART void unpool_short_rows_half(float *dx, const float *dy, const int32_t *index, int64_t planes,
+                                     const gg_pool_shape *p)
+{
+    unpool_short_rows(LANES / 2, dx, dy, index, planes, p);
 }
 
 void GG_KERNEL(max_unpool)(float *dx, const float *dy, const int32_t *index, int64_t planes, const gg_pool_shape *p,
@@ -243,6 +324,13 @@ void GG_KERNEL(max_unpool)(float *dx, const float *dy, const int32_t *index, int
 {
     const int64_t out = p->out_height * p->out_width, size = p->height * p->width;
     const bool aligned = side_by_side(p);
+    if (aligned && !accumulate && p->out_width < LANES) {
+        if (p->out_width <= LANES / 2)
+            unpool_short_rows_half(dx, dy, index, planes, p);
+        else
+            unpool_short_rows_whole(dx, dy, index, planes, p);
+        return;
+    }
     for (int64_t plane = 0; plane < planes; plane++, dx += size, dy += out, index += out) {
         if (aligned && accumulate) {
             unpool_plane(dx, dy, index, p, true);

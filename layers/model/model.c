@@ -329,7 +329,7 @@ gg_node *gg_node_begin(gg_model *model, const gg_layer_class *layer_class, const
     gg_node *node = &model->nodes[model->node_count++];
     memset(node, 0, sizeof *node);
     node->layer_class = layer_class;
-    node->spectral = -1;
+    node->spectral = node->gradient_buffer = node->undo_buffer = -1;
     if (option_bytes > 0)
         memcpy(node->options, options, option_bytes);
     name_node(model, node);

@@ -41,6 +41,12 @@ typedef struct gg_touched {
     int64_t count;
 } gg_touched;
 
+/* The activation of the layer before, whose derivative the reader of its output brings in (handover.c). */
+typedef struct gg_undo {
+    gg_activation f; /* identity: nothing to do */
+    float alpha;
+} gg_undo;
+
 /* A convolution with the normalisation behind it, for inference (fold.c). */
 typedef struct gg_folded {
     int32_t norm; /* the normalisation's node; -1: none fits */
@@ -67,6 +73,8 @@ typedef struct gg_pass {
     gg_touched *touched[GG_NODE_PARAMETERS]; /* of parameters that are sparse; NULL of others */
     float *buffer[GG_NODE_BUFFERS];
     float *state[GG_NODE_STATES];
+    gg_undo undo;            /* backward: dx[0] is to be multiplied by f'(x[0]), known from x = f(..) */
+    bool undone;             /* backward: dy[0] is the gradient before this layer's activation already */
     bool linear;             /* forward leaves its activation out: only asked of classes that say linear_in_weight */
     bool updates_state;      /* forward of GG_TRAIN or GG_CONTINUE: the states of sequences move on */
     const int64_t *extents;  /* of the axes, present: axis a has extents[-1 - a] */
@@ -88,6 +96,8 @@ typedef struct gg_layer_class {
                                * overwrites dx, and the model adds where several layers read one value */
     bool linear_in_weight;    /* before its activation, y is linear in parameter 0; forward heeds pass->linear */
     bool gives_moments;       /* backward fills pass->moments when they are there and wanted; parameters: W, b or W */
+    bool undoes_activation;   /* backward heeds pass->undo */
+    bool passes_gradient;     /* dx of every input is dy[0], and where they are one memory nothing is done */
     bool gradient_in_forward; /* forward in GG_TRAIN may write dx already, backward finds it there */
 
     /* Of a normalisation by channels: w [channels, columns] and b [channels] (NULL: zeros) of the convolution before it
@@ -128,12 +138,17 @@ struct gg_node {
     int32_t first_input;              /* as it was given: inputs[0] or a view of it */
     bool reads_input[GG_NODE_INPUTS]; /* backward reads x[i] */
     bool reads_output;                /* backward reads y */
+    gg_activation activation;         /* of its only output, which backward leaves out when pass->undone */
+    float alpha;
+    int gradient_buffer, undo_buffer; /* gg_node_activation, gg_node_undo_buffer; -1: none */
     bool takes_fold;                  /* forward heeds pass->folded; parameters: W [channels, ..], b or W */
     gg_buffer buffers[GG_NODE_BUFFERS];
     _Alignas(16) unsigned char options[GG_NODE_OPTION_BYTES];
     /* set by the plan */
     int32_t folds_into; /* of a normalisation: the convolution it can be folded into; -1: none */
     gg_folded folded;
+    int32_t undone_by;             /* the node that undoes this one's activation, -1: itself */
+    int32_t undoes;                /* the node whose activation this one undoes; -1: none */
     bool trains;                   /* lies between a parameter and the loss: takes part in backward */
     int64_t spare[GG_NODE_INPUTS]; /* offset of a buffer for dx[i] that the model then adds; -1: none */
     gg_pass pass;
@@ -152,6 +167,8 @@ typedef struct gg_value_info {
     int32_t producer;                /* node, -1 for an input */
     int32_t storage;                 /* the value whose memory this is: itself, or what it is a view of */
     bool wants_gradient;             /* set by the plan */
+    int32_t gradient_of;             /* set by the plan: the value whose gradient this one's is, too; -1: its own */
+    int32_t gradient_reader;         /* the first node whose backward reads the memory of its gradient */
     int64_t offset, gradient_offset; /* in the workspace, floats; -1: none */
     const float *data;
     const int32_t *labels;
@@ -244,6 +261,13 @@ void gg_node_buffer(gg_node *node, const gg_shape *shape, gg_buffer_life life);
 /* The same, its size being whatever the class's `workspace` answers when the model is planned. */
 void gg_node_workspace(gg_node *node, gg_buffer_life life);
 
+/* The node's output is f of what it computes, and backward undoes f with the scratch of buffer `gradient`. Where the
+ * plan finds a layer behind that does it in its own backward, pass->undone is set and there is no scratch. */
+void gg_node_activation(gg_node *node, gg_activation f, float alpha, int gradient);
+
+/* The buffer added last is there only when the node undoes the activation of the layer before. */
+void gg_node_undo_buffer(gg_node *node);
+
 /* Add a state "name.suffix": floats that outlive the step and no optimiser touches, saved in checkpoints. It starts as
  * `initial` everywhere and appears as pass->state[i] in the order of the calls; forward may change it when
  * pass->updates_state. Its axes have the extents of the plan; one that a new plan gives another size starts anew. */
@@ -313,6 +337,14 @@ gg_status gg_model_walk(gg_model *model, gg_value target, gg_mode mode, gg_node_
 void gg_fold_pair(gg_model *model);
 int32_t gg_fold_first_writer(const gg_model *model, const gg_value_info *value);
 bool gg_fold_prepare(const gg_model *model, gg_node *node, int32_t last);
+
+/* handover.c: for a plan, once it is known who trains: which layers' activations are undone by the layer behind, and
+ * which values share a gradient; whether a node of the plan needs a buffer of backward; the value that owns a
+ * gradient's memory; what pass->undo says. */
+void gg_hand_over(gg_model *model);
+bool gg_buffer_is_needed(const gg_node *node, int b);
+int32_t gg_gradient_owner(const gg_model *model, int32_t value);
+void gg_undo_refresh(const gg_model *model, gg_node *node);
 
 /* spectral.c: for the parameter added last; floats of its place in the workspace; around a node's forward and
  * backward. */

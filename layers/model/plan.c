@@ -162,9 +162,9 @@ static void plan_value(planner *p, int32_t v)
     if (v == model->loss.id)
         first_gradient = model->node_count;
     value->gradient_offset = -1;
-    if (value->wants_gradient && first_gradient >= 0 && (trains || value->keep_gradient))
+    if (value->gradient_of < 0 && value->wants_gradient && first_gradient >= 0 && (trains || value->keep_gradient))
         add_span(p, owner, &value->gradient_offset, &value->shape, value->keep_gradient ? 0 : first_gradient,
-                 value->keep_gradient ? end : backward_step(model, value->producer));
+                 value->keep_gradient ? end : backward_step(model, value->gradient_reader));
 }
 
 /* Whether a node that runs backward before node i has written the gradient of this value already. */
@@ -217,7 +217,7 @@ static void plan_node(planner *p, int32_t i)
         buffer->offset = -1;
         if (buffer->life != GG_BUFFER_BACKWARD)
             plan_buffer(p, node, j, i, buffer->life == GG_BUFFER_CACHE ? back : i);
-        else if (node->trains)
+        else if (node->trains && gg_buffer_is_needed(node, j))
             plan_buffer(p, node, j, back, back);
     }
     if (node->spectral >= 0 && p->status == GG_OK)
@@ -442,6 +442,7 @@ static gg_status lay_out(planner *p)
     mark_wanted(model);
     mark_training(model);
     mark_used_parameters(model);
+    gg_hand_over(model);
     for (int32_t v = 0; v < model->value_count; v++)
         plan_value(p, v);
     for (int32_t i = 0; i < model->node_count; i++)

@@ -27,7 +27,7 @@ static void refresh_values(gg_model *model)
         }
         if (!value->is_input)
             value->data = place(model, value->offset);
-        value->gradient = place(model, value->gradient_offset);
+        value->gradient = place(model, model->values[gg_gradient_owner(model, v)].gradient_offset);
     }
 }
 
@@ -62,6 +62,7 @@ static void refresh_node(gg_model *model, gg_node *node)
         pass->w[j] = model->weights + offset;
         pass->dw[j] = node->trains ? model->gradients + offset : NULL;
     }
+    gg_undo_refresh(model, node);
     if (node->spectral >= 0)
         pass->w[node->spectral] = place(model, node->spectral_offset);
     for (int j = 0; j < node->buffer_count; j++)

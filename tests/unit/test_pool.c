@@ -11,8 +11,8 @@
 
 /* planes, height, width: single elements, odd ones, rows around the width of registers, more than one thread's share.
  */
-static const int64_t images[][3] = {{0, 5, 5},  {1, 1, 1},   {2, 1, 7},   {17, 3, 2},  {3, 7, 7},   {2, 33, 29},
-                                    {1, 4, 66}, {1, 2, 131}, {5, 14, 14}, {1, 66, 33}, {67, 56, 56}};
+static const int64_t images[][3] = {{0, 5, 5},  {1, 1, 1},   {2, 1, 7},   {17, 3, 2},  {3, 7, 7},    {2, 33, 29},
+                                    {1, 4, 66}, {1, 2, 131}, {5, 14, 14}, {1, 66, 33}, {67, 56, 56}, {401, 15, 13}};
 enum { IMAGES = sizeof images / sizeof *images };
 
 /* kernel, stride, padding (top, bottom, left, right). */
