@@ -31,6 +31,8 @@ typedef struct gg_recurrent_run {
     float *gates, *states, *cells, *resets, *masked;
     gg_step_weights weights;   /* forward: gates that the state is multiplied for; backward: wh transposed */
     gg_step_weights candidate; /* GRU_BEFORE forward: n */
+    gg_step_weights input;     /* forward: wx, where a step multiplies its input, too; units 0: it does not */
+    const float *zeros;        /* in the bias's place then, if there is none */
     float *scratch;            /* of products */
     gg_barrier *barrier;
     /* forward */
