@@ -140,7 +140,7 @@ gg_status gg_recurrent_cache(int64_t *floats, const gg_recurrent_shape *shape)
 /* ---- workspace ---- */
 
 /* Of one direction: packed recurrent weights, forward those of the input and zeros, products of a step, and backward
- * the gradients of state and cell. */
+ * the gradients of state and cell. What the products behind the last step need lies over the packed weights. */
 typedef struct room {
     int64_t input, zeros, scratch, dh, dc, floats;
 } room;
@@ -159,6 +159,11 @@ static bool takes_input(const gg_recurrent_shape *s)
     return sums && s->in > 0 && packs(s->steps, s->batch) && (s->batch >= JOINED_ROWS || weights <= JOINED_WEIGHTS);
 }
 
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static room room_of(const gg_recurrent_shape *s, gg_recurrent_pass pass)
 {
     const int64_t columns = s->hidden * cells[s->cell].gates, state = s->batch * s->hidden;
@@ -168,6 +173,10 @@ static room room_of(const gg_recurrent_shape *s, gg_recurrent_pass pass)
     room m = {.input = packed};
     m.zeros = m.input + (!backward && takes_input(s) ? wx : 0);
     m.scratch = m.zeros + (!backward && takes_input(s) ? whole_lines(columns) : 0);
+    if (backward && gg_recurrent_joins_gradients(s, columns)) {
+        m.input = whole_lines(gg_recurrent_turned_floats(s));
+        m.scratch = most(packed, m.input + wx);
+    }
     m.dh = m.scratch + whole_lines(backward ? state : s->batch * columns);
     m.dc = m.dh + (backward ? whole_lines(state) : 0);
     m.floats = m.dc + (backward && s->cell == GG_CELL_LSTM ? whole_lines(state) : 0);
@@ -374,6 +383,10 @@ static void set_backward(gg_recurrent_run *r, const gg_recurrent_shape *s, const
     r->dc = r->cell == GG_CELL_LSTM ? workspace + m.dc : NULL;
     r->weights =
         (gg_step_weights){r->inputs->wh, r->columns, packed_at(r, workspace), r->hidden, r->columns, r->batch, 1, true};
+    if (gg_recurrent_joins_gradients(s, r->columns) && gg_policy_small_products()) {
+        r->turned = workspace;
+        r->turned_wx = workspace + m.input;
+    }
 }
 
 /* ---- threads ---- */
