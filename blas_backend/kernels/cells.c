@@ -224,14 +224,14 @@ GG_INLINE void rnn_relu_element(int64_t i, float *restrict h, const float *restr
 GG_APART void rnn_tanh_row(const gg_cell_forward *c, int64_t row)
 {
     float *h = c->after + row * c->ld;
-    const float *a = c->gates + row * c->gates_ld, *s = c->product + row * c->product_ld;
+    const float *a = c->input + row * c->input_ld, *s = c->product + row * c->product_ld;
     GG_OVER_ARRAY(c->units, rnn_tanh_element, h, a, s);
 }
 
 GG_APART void rnn_relu_row(const gg_cell_forward *c, int64_t row)
 {
     float *h = c->after + row * c->ld;
-    const float *a = c->gates + row * c->gates_ld, *s = c->product + row * c->product_ld;
+    const float *a = c->input + row * c->input_ld, *s = c->product + row * c->product_ld;
     GG_OVER_ARRAY(c->units, rnn_relu_element, h, a, s);
 }
 
@@ -294,27 +294,44 @@ GG_INLINE lstm_row lstm_gates(float *gates, int64_t step)
     return row;
 }
 
-GG_INLINE void lstm_element(int64_t u, const lstm_row a, const lstm_row s, float *restrict h, float *restrict c,
-                            const float *restrict c_before)
+/* Gates that are only read; not restrict, since the input's part may stand where the activated gates will. */
+typedef struct lstm_terms {
+    const float *i, *f, *g, *o;
+} lstm_terms;
+
+GG_INLINE lstm_terms lstm_terms_of(const float *gates, int64_t step)
+{
+    const lstm_terms terms = {gates, gates + step, gates + 2 * step, gates + 3 * step};
+    return terms;
+}
+
+typedef struct lstm_results {
+    float *i, *f, *g, *o;
+} lstm_results;
+
+GG_INLINE void lstm_element(int64_t u, const lstm_results y, const lstm_terms a, const lstm_terms s, float *restrict h,
+                            float *restrict c, const float *restrict c_before)
 {
     const two_values i_f = divide_both(gate(a.i[u] + s.i[u]), gate(a.f[u] + s.f[u]));
     const two_values g_o = divide_both(squash(a.g[u] + s.g[u]), gate(a.o[u] + s.o[u]));
     const float cell = i_f.second * c_before[u] + i_f.first * g_o.first;
-    a.i[u] = i_f.first;
-    a.f[u] = i_f.second;
-    a.g[u] = g_o.first;
-    a.o[u] = g_o.second;
+    y.i[u] = i_f.first;
+    y.f[u] = i_f.second;
+    y.g[u] = g_o.first;
+    y.o[u] = g_o.second;
     c[u] = cell;
     h[u] = g_o.second * divide(squash(cell));
 }
 
 GG_APART void lstm_forward_row(const gg_cell_forward *c, int64_t row)
 {
-    const lstm_row a = lstm_gates(c->gates + row * c->gates_ld, c->gate_step);
-    const lstm_row s = lstm_gates(c->product + row * c->product_ld, c->units);
+    float *gates = c->gates + row * c->gates_ld;
+    const lstm_results y = {gates, gates + c->gate_step, gates + 2 * c->gate_step, gates + 3 * c->gate_step};
+    const lstm_terms a = lstm_terms_of(c->input + row * c->input_ld, c->gate_step);
+    const lstm_terms s = lstm_terms_of(c->product + row * c->product_ld, c->units);
     float *h = c->after + row * c->ld, *cell = c->cell_after + row * c->ld;
     const float *cell_before = c->cell_before + row * c->ld;
-    GG_OVER_ARRAY(c->units, lstm_element, a, s, h, cell, cell_before);
+    GG_OVER_ARRAY(c->units, lstm_element, y, a, s, h, cell, cell_before);
 }
 
 void GG_KERNEL(lstm_forward)(const gg_cell_forward *c)

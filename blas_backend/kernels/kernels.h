@@ -117,8 +117,10 @@ typedef struct gg_cell_forward {
     const int32_t *lengths; /* row r counts while step < lengths[r]; NULL: all count */
     float *product;         /* state times weights; gate k of a row units floats behind gate 0 */
     int64_t product_ld;
-    float *gates; /* the input's part, then the activated gates */
+    float *gates; /* the input's part (RNN and LSTM: see input), then the activated gates */
     int64_t gates_ld, gate_step;
+    const float *input; /* RNN, LSTM: what is added to the product, rows input_ld apart, gates gate_step; it may be */
+    int64_t input_ld;   /* gates itself, or with 0 a bias for all rows */
     const float *before, *cell_before; /* states, rows `ld` apart */
     float *after, *cell_after;
     int64_t ld;

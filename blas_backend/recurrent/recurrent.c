@@ -15,12 +15,14 @@
 /* ---- what pays ---- */
 
 enum {
-    PACK_ROWS = 16,         /* rows that the weights are multiplied by, over all steps, for which packing them pays */
-    UNIT_BLOCK = 16,        /* units that stay with one thread: a register of floats, a cache line */
-    STEP_GRAIN = 1 << 17,   /* multiply-adds of a step below which a second thread's barrier does not pay */
-    REGION_GRAIN = 1 << 18, /* of all steps, below which a second thread is not woken */
-    ROWS_WEIGHTS = 320000,  /* floats of weights, up to which each thread's second-level cache holds all of them */
-    ROWS_LEAST = 8,         /* of the batch, for each thread, to be shared out by rows */
+    PACK_ROWS = 16,          /* rows that the weights are multiplied by, over all steps, for which packing them pays */
+    UNIT_BLOCK = 16,         /* units that stay with one thread: a register of floats, a cache line */
+    STEP_GRAIN = 1 << 17,    /* multiply-adds of a step below which a second thread's barrier does not pay */
+    REGION_GRAIN = 1 << 18,  /* of all steps, below which a second thread is not woken */
+    ROWS_WEIGHTS = 320000,   /* floats of weights, up to which each thread's second-level cache holds all of them */
+    ROWS_LEAST = 8,          /* of the batch, for each thread, to be shared out by rows */
+    JOINED_ROWS = 64,        /* of the batch, from which a step multiplies its input too, however many the weights */
+    JOINED_WEIGHTS = 3 << 20 /* floats of all weights, up to which it does for any batch */
 };
 
 /* ---- cells ---- */
@@ -137,9 +139,10 @@ gg_status gg_recurrent_cache(int64_t *floats, const gg_recurrent_shape *shape)
 
 /* ---- workspace ---- */
 
-/* Of one direction: packed weights, products of a step, and backward the gradients of state and cell. */
+/* Of one direction: packed recurrent weights, forward those of the input and zeros, products of a step, and backward
+ * the gradients of state and cell. What the products behind the last step need lies over the packed weights. */
 typedef struct room {
-    int64_t packed, scratch, dh, dc, floats;
+    int64_t input, zeros, scratch, dh, dc, floats;
 } room;
 
 static bool packs(int64_t steps, int64_t batch)
@@ -147,11 +150,33 @@ static bool packs(int64_t steps, int64_t batch)
     return steps > 1 && steps * batch >= PACK_ROWS;
 }
 
+/* Whether a step multiplies its input, too: that saves the way of the input's part to memory and back. Weights larger
+ * than the caches, read anew for few rows, would cost more. */
+static bool takes_input(const gg_recurrent_shape *s)
+{
+    const bool sums = s->cell == GG_CELL_LSTM || s->cell == GG_CELL_RNN_TANH || s->cell == GG_CELL_RNN_RELU;
+    const int64_t weights = (s->in + s->hidden) * s->hidden * cells[s->cell].gates;
+    return sums && s->in > 0 && packs(s->steps, s->batch) && (s->batch >= JOINED_ROWS || weights <= JOINED_WEIGHTS);
+}
+
+static int64_t most(int64_t a, int64_t b)
+{
+    return a > b ? a : b;
+}
+
 static room room_of(const gg_recurrent_shape *s, gg_recurrent_pass pass)
 {
     const int64_t columns = s->hidden * cells[s->cell].gates, state = s->batch * s->hidden;
+    const int64_t packed = packs(s->steps, s->batch) ? whole_lines(s->hidden * columns) : 0;
+    const int64_t wx = whole_lines(s->in * columns);
     const bool backward = pass == GG_RECURRENT_BACKWARD;
-    room m = {.scratch = packs(s->steps, s->batch) ? whole_lines(s->hidden * columns) : 0};
+    room m = {.input = packed};
+    m.zeros = m.input + (!backward && takes_input(s) ? wx : 0);
+    m.scratch = m.zeros + (!backward && takes_input(s) ? whole_lines(columns) : 0);
+    if (backward && gg_recurrent_joins_gradients(s, columns)) {
+        m.input = whole_lines(gg_recurrent_turned_floats(s));
+        m.scratch = most(packed, m.input + wx);
+    }
     m.dh = m.scratch + whole_lines(backward ? state : s->batch * columns);
     m.dc = m.dh + (backward ? whole_lines(state) : 0);
     m.floats = m.dc + (backward && s->cell == GG_CELL_LSTM ? whole_lines(state) : 0);
@@ -326,12 +351,20 @@ static void set_forward(gg_recurrent_run *r, const gg_recurrent_shape *s, const 
     r->results = out;
     r->ldy = distance(out->ldy, s);
     r->ld_last = distance(out->ld_last, s);
-    r->scratch = workspace + room_of(s, GG_RECURRENT_FORWARD).scratch;
+    const room m = room_of(s, GG_RECURRENT_FORWARD);
+    r->scratch = workspace + m.scratch;
     r->weights =
         (gg_step_weights){r->inputs->wh, r->columns, packed, h, h, r->batch, before ? 2 : cells[r->cell].gates, false};
     if (before)
         r->candidate = (gg_step_weights){
             r->inputs->wh + 2 * h, r->columns, packed != NULL ? packed + 2 * h * h : NULL, h, h, r->batch, 1, false};
+    if (packed == NULL || !takes_input(s))
+        return;
+    float *zeros = workspace + m.zeros;
+    r->input = (gg_step_weights){r->inputs->wx, r->columns, workspace + m.input,  h,
+                                 r->in,         r->batch,   cells[r->cell].gates, false};
+    memset(zeros, 0, (size_t)r->columns * sizeof *zeros);
+    r->zeros = zeros;
 }
 
 static void set_backward(gg_recurrent_run *r, const gg_recurrent_shape *s, const gg_recurrent_gradients *out,
@@ -350,6 +383,10 @@ static void set_backward(gg_recurrent_run *r, const gg_recurrent_shape *s, const
     r->dc = r->cell == GG_CELL_LSTM ? workspace + m.dc : NULL;
     r->weights =
         (gg_step_weights){r->inputs->wh, r->columns, packed_at(r, workspace), r->hidden, r->columns, r->batch, 1, true};
+    if (gg_recurrent_joins_gradients(s, r->columns) && gg_policy_small_products()) {
+        r->turned = workspace;
+        r->turned_wx = workspace + m.input;
+    }
 }
 
 /* ---- threads ---- */

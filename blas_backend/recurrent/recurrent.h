@@ -31,6 +31,8 @@ typedef struct gg_recurrent_run {
     float *gates, *states, *cells, *resets, *masked;
     gg_step_weights weights;   /* forward: gates that the state is multiplied for; backward: wh transposed */
     gg_step_weights candidate; /* GRU_BEFORE forward: n */
+    gg_step_weights input;     /* forward: wx, where a step multiplies its input, too; units 0: it does not */
+    const float *zeros;        /* in the bias's place then, if there is none */
     float *scratch;            /* of products */
     gg_barrier *barrier;
     /* forward */
@@ -39,7 +41,8 @@ typedef struct gg_recurrent_run {
     const gg_recurrent_given *given;
     const gg_recurrent_gradients *gradients;
     float *dh, *dc;
-    int64_t ld_start; /* of dh0 and dc0 */
+    int64_t ld_start;          /* of dh0 and dc0 */
+    float *turned, *turned_wx; /* room of gg_recurrent_joined_gradients; NULL: the products come one by one */
 } gg_recurrent_run;
 
 /* What a cell does behind the products of a step; of GRU_BEFORE only what comes first, its reset forward and its gates
@@ -82,6 +85,12 @@ void gg_recurrent_take_over(const gg_recurrent_share *share, float *to, int64_t 
 
 /* What backward has left for the end: gradients of weights and of x, over all steps at once. */
 gg_status gg_recurrent_backward_products(const gg_recurrent_run *run);
+
+/* The same in one go, for shapes where that pays; it needs so many floats for x and states transposed, and as many as
+ * wx has. */
+bool gg_recurrent_joins_gradients(const gg_recurrent_shape *shape, int64_t columns);
+int64_t gg_recurrent_turned_floats(const gg_recurrent_shape *shape);
+bool gg_recurrent_joined_gradients(const gg_recurrent_run *run);
 
 /* The step of time that comes s-th. */
 static inline int64_t gg_recurrent_time(const gg_recurrent_run *run, int64_t s)

@@ -169,6 +169,11 @@ gg_status gg_recurrent_backward_products(const gg_recurrent_run *r)
     const gg_recurrent_gradients *g = r->gradients;
     const gg_matmul_options options = {.accumulate_dx = g->accumulate_dx, .accumulate_dw = g->accumulate_dw};
     const int64_t rows = r->steps * r->batch;
+    if (r->turned != NULL && rows > 0 && gg_recurrent_joined_gradients(r)) {
+        if (g->dx != NULL)
+            no_input_gradient(r);
+        return GG_OK;
+    }
     gg_status status = gg_matmul_backward(g->dx, r->in, g->dwx, r->columns, NULL, r->gates, r->kept, r->inputs->x,
                                           r->in, r->inputs->wx, r->columns, rows, r->in, r->columns, &options);
     if (status == GG_OK && g->dx != NULL)

@@ -1,9 +1,10 @@
 /* recurrent_forward.c - all steps of a recurrent layer, for the units of one thread.
  *
- * The input's part of the gates is computed for many steps at once, into the cache where the activated gates will
- * stand; then each step multiplies the state by the recurrent weights, a group of units at a time, and the cell's
- * kernel makes gates and the new state of that product while it is in cache. Threads share out units, so that a step
- * needs one barrier: all of a state must be there before anybody multiplies it. */
+ * Each step multiplies the input by its weights and adds the state times the recurrent ones, a group of units at a
+ * time, and the cell's kernel makes gates and the new state of that sum while it is in cache. Where a reset stands
+ * between the two, or weights are large and rows few, the input's part of the gates is computed for many steps at once
+ * instead, into the cache where the activated gates will stand. Threads share out units, so that a step needs one
+ * barrier: all of a state must be there before anybody multiplies it. */
 #include "recurrent.h"
 
 #include <string.h>
@@ -35,6 +36,8 @@ static void start(const gg_recurrent_share *s)
     gg_step_pack(&r->weights, s->part_begin, s->part_end);
     if (r->cell == GG_CELL_GRU_BEFORE)
         gg_step_pack(&r->candidate, s->part_begin, s->part_end);
+    if (r->input.units > 0)
+        gg_step_pack(&r->input, s->part_begin, s->part_end);
 }
 
 /* Columns [column, column + count) of the input's part, rows [row, row + rows). */
@@ -89,7 +92,8 @@ static gg_cell_forward step_of(const gg_recurrent_share *s, int64_t step)
     const gg_recurrent_run *r = s->run;
     const int64_t t = gg_recurrent_time(r, step), floats = r->batch * r->hidden;
     const int64_t row = t * r->batch + s->first_row, first = s->first_row * r->hidden;
-    const bool last = step + 1 == r->steps;
+    const bool last = step + 1 == r->steps, with_input = r->input.units > 0;
+    const float *bias = r->inputs->bias != NULL ? r->inputs->bias : r->zeros;
     return (gg_cell_forward){
         .rows = s->rows,
         .step = t,
@@ -98,6 +102,8 @@ static gg_cell_forward step_of(const gg_recurrent_share *s, int64_t step)
         .gates = r->gates + row * r->kept,
         .gates_ld = r->kept,
         .gate_step = r->hidden,
+        .input = with_input ? bias : r->gates + row * r->kept,
+        .input_ld = with_input ? 0 : r->kept,
         .before = gg_recurrent_before(r, r->states, t) + first,
         .after = gg_recurrent_after(r, r->states, t) + first,
         .cell_before = r->cells != NULL ? gg_recurrent_before(r, r->cells, t) + first : NULL,
@@ -130,6 +136,7 @@ static void run_cell(const gg_cell_forward *step, gg_cell_forward_kernel *kernel
     c.units = count;
     c.product_ld = count * gates;
     c.gates += unit;
+    c.input += unit;
     c.before += unit;
     c.after += unit;
     c.cell_before = beyond(c.cell_before, unit);
@@ -143,18 +150,22 @@ static void run_cell(const gg_cell_forward *step, gg_cell_forward_kernel *kernel
     kernel(&c);
 }
 
-/* A product and the cell's kernel behind it, group by group. A state known to be zero is not multiplied. */
+/* Products and the cell's kernel behind them, group by group. A state known to be zero is not multiplied. */
 static void run_groups(const gg_recurrent_share *s, const gg_cell_forward *step, const gg_step_weights *weights,
                        const float *operand, bool zero, gg_cell_forward_kernel *kernel)
 {
     const gg_recurrent_run *r = s->run;
-    const gg_step_part part = {.a = operand, .lda = r->hidden, .first = 0, .depth = r->hidden};
+    const bool with_input = r->input.units > 0;
+    const gg_step_part part = {operand, r->hidden, 0, r->hidden, with_input};
+    const gg_step_part x = {r->inputs->x + (step->step * r->batch + s->first_row) * r->in, r->in, 0, r->in, false};
     const int64_t group = gg_step_group(weights, s->end - s->begin);
     for (int64_t i = 0; i * group < s->end - s->begin; i++) {
         const gg_step_units own = gg_step_nth(i, step->step, group, s->begin, s->end);
-        if (zero)
+        if (with_input)
+            gg_step_multiply(s->scratch, &r->input, &x, s->rows, own.begin, own.count);
+        if (zero && !with_input)
             gg_kernels()->fill(s->scratch, s->rows * own.count * weights->gates, 0.0f);
-        else
+        else if (!zero)
             gg_step_multiply(s->scratch, weights, &part, s->rows, own.begin, own.count);
         run_cell(step, kernel, own.begin, own.count, weights->gates);
     }
@@ -191,10 +202,13 @@ void gg_recurrent_forward_share(const gg_recurrent_share *s)
 {
     const gg_recurrent_run *r = s->run;
     start(s);
+    const bool with_input = r->input.units > 0;
+    if (with_input && s->by_rows)
+        gg_barrier_wait(r->barrier, s->members); /* others' packed weights */
     int64_t ready = 0;
     for (int64_t step = 0; step < r->steps; step++) {
         gg_recurrent_meet(s); /* before a state is multiplied, all of it must be there */
-        if (step == ready) {
+        if (step == ready && !with_input) {
             ready += input_part(s, step);
             if (s->by_rows) /* others' units of it too, and at first their packed weights */
                 gg_barrier_wait(r->barrier, s->members);

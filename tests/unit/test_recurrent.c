@@ -60,8 +60,10 @@ START_TEST(awkward_sizes)
 END_TEST
 
 /* Enough work a step for several threads: 5 blocks of units, fewer than the most threads; 2 blocks, the last with one
- * unit; a single step, for which nothing is packed. */
-static const int64_t large[][4] = {{4, 33, 7, 80}, {2, 700, 3, 17}, {3, 40, 130, 130}, {1, 300, 5, 80}};
+ * unit; a single step, for which nothing is packed; more rows, and more inputs and units, than the gradients' products
+ * take at once. */
+static const int64_t large[][4] = {{4, 33, 7, 80},  {2, 700, 3, 17},   {3, 40, 130, 130},
+                                   {1, 300, 5, 80}, {65, 33, 33, 100}, {4, 40, 300, 260}};
 enum { LARGE = sizeof large / sizeof *large };
 
 START_TEST(any_number_of_threads)
@@ -70,7 +72,7 @@ START_TEST(any_number_of_threads)
     const int threads_before = gg_threads();
     const int64_t *size = large[_i % LARGE];
     const gg_recurrent_shape s = shape_of(_i / LARGE, size[0], size[1], size[2], size[3]);
-    const recurrent_options o = options_of(_i % 2 == 0 ? 7 : 0);
+    const recurrent_options o = options_of(_i % 2 == 0 ? 7 : 64);
     const recurrent_case c = recurrent_case_new(&s, &o, 5);
     for (int i = 0; i < 4; i++) {
         recurrent_found found = {.y = NULL};
