@@ -11,9 +11,11 @@
  * Small images go as rows: conv_pointwise_rows.c. */
 #include "conv_pointwise.h"
 
+#include "backend.h"
 #include "kernels/kernels.h"
 #include "parallel.h"
 #include "product.h"
+#include "thread.h"
 
 #include <string.h>
 
@@ -173,6 +175,17 @@ static void add_product(const gg_conv_call *call, int64_t image, int64_t group, 
     run(&p);
 }
 
+/* Both images come from memory, in runs as long as a thread's panel is deep: short ones, from so many rows, are not
+ * fetched ahead. */
+static void add_image(const gg_product *p)
+{
+    const gg_product_plan plan = {GG_STRATEGY_PACKED, 1, 1, GG_SCRATCH_PANEL / GG_PANEL};
+    if (gg_policy_small_products())
+        gg_product_run_planned(p, &plan);
+    else
+        gg_product_run_serial(p);
+}
+
 /* Images [image of part `index`, of the next one), each product on this thread. */
 static void run_images(void *context, int index, int parts)
 {
@@ -182,7 +195,7 @@ static void run_images(void *context, int index, int parts)
     float *dw = call->workspace + index * gg_conv_lines(weights(g));
     for (int64_t image = begin; image < end; image++)
         for (int64_t group = 0; group < g->groups; group++)
-            add_product(call, image, group, dw, image > begin, gg_product_run_serial);
+            add_product(call, image, group, dw, image > begin, g->groups == 1 ? add_image : gg_product_run_serial);
 }
 
 /* Columns [begin, end) of dW from the threads' dW^T. */
