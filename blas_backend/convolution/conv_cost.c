@@ -89,6 +89,14 @@ static double up(double n, int64_t unit)
     return (double)(((int64_t)n + unit - 1) / unit * unit);
 }
 
+/* Rows of a product as the kernels see them: whole tiles of four, and a rest of one to three that takes as long as so
+ * many (product_plan.c). */
+static double rows_of_product(int64_t n)
+{
+    static const double rest[] = {0, 2.73, 0.05, 1.92};
+    return (double)(n / 4 * 4) + rest[n % 4];
+}
+
 /* Floats of a channel's planes (conv_planes.h). */
 static double channel_floats(const gg_conv_geometry *g, double *pitch)
 {
@@ -166,7 +174,7 @@ static void count_shifted(double *n, const gg_conv_geometry *g, gg_conv_pass pas
         n[7] = weights * places / 128 * share / s->groups; /* visits to dW */
         return;
     }
-    n[0] = places * up(out, 4) * in * s->taps;                                               /* multiply-adds */
+    n[0] = places * rows_of_product((int64_t)out) * in * s->taps;                            /* multiply-adds */
     n[1] = places / 64 * s->taps * most(1, up(out, 120) / 120) * most(1, up(in, 128) / 128); /* products */
     n[2] = s->images * s->groups * in * planes / s->threads;                                 /* planes */
     n[3] = s->images * s->pixels * s->groups * out / s->threads;                             /* results */

@@ -81,3 +81,14 @@ void GG_KERNEL(add_constant)(float *y, int64_t n, float value)
 {
     GG_OVER_ARRAY(n, add_constant_element, y, value);
 }
+
+GG_APART void add_to_row(float *y, int64_t n, float value)
+{
+    GG_OVER_ARRAY(n, add_constant_element, y, value);
+}
+
+void GG_KERNEL(add_to_rows)(float *y, int64_t ldy, const float *values, int64_t rows, int64_t cols)
+{
+    for (int64_t r = 0; r < rows; r++)
+        add_to_row(y + r * ldy, cols, values[r]);
+}

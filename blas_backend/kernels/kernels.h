@@ -54,6 +54,9 @@ typedef struct gg_taps {
     int64_t step; /* from the pixels of a row of results to those of the next */
 } gg_taps;
 
+/* Floats of a cache line. */
+enum { GG_LINE = 16 };
+
 /* Floats of sums that multiply_taps keeps of a tap, with the widest registers. */
 enum { GG_TAP_SUMS = 16 };
 
@@ -181,6 +184,9 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   adam                both Adams, see gg_adam_factors; lion: see gg_lion_factors
  *   transpose           target[c][r] = source[r][c]; transpose_add: that + beta * target[c][r] (beta 0 overwrites)
  *   copy_rows           target[r][c] = source[r][c]
+ *   add_to_rows         y[r][c] += values[r]
+ *   stream_rows         target[r][c] = source[r][c] past the caches: all rows of target start at cache lines and cols
+ *                       is a multiple of GG_LINE; what other threads see of it they see after end_streams
  *   scale_rows          y[r][c] = factors[r] x[r][c]
  *   max_pool            index may be NULL; max_unpool, mean_unpool: their gradients
  *   max_index           where the largest of n > 0 floats stands: the first of equal ones, of NaNs the first
@@ -229,6 +235,9 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, axpy, (float *y, const float *x, int64_t n, float alpha))                                                  \
     X(void, fill, (float *y, int64_t n, float value))                                                                  \
     X(void, add_constant, (float *y, int64_t n, float value))                                                          \
+    X(void, add_to_rows, (float *y, int64_t ldy, const float *values, int64_t rows, int64_t cols))                     \
+    X(void, stream_rows, (float *target, int64_t ldt, const float *source, int64_t lds, int64_t rows, int64_t cols))   \
+    X(void, end_streams, (void))                                                                                       \
     X(void, scale, (float *y, int64_t n, float alpha))                                                                 \
     X(double, sum, (const float *x, int64_t n))                                                                        \
     X(double, sum_squares, (const float *x, int64_t n))                                                                \

@@ -5,8 +5,6 @@
  * small ones, and what lies badly is copied first (docs/decisions/0005-small-products.md holds the measurements). */
 #include "product.h"
 
-#include <string.h>
-
 #include "backend.h"
 #include "blas.h"
 #include "clock.h"
@@ -45,39 +43,34 @@ typedef struct part {
     int64_t r0, r1, c0, c1, k_block;
 } part;
 
-/* The same with a bias for each row. */
-static void finish_rows(const gg_product *p, int64_t row, int64_t column, int64_t rows, int64_t columns)
-{
-    const gg_epilogue *e = p->epilogue;
-    for (int64_t r = row; r < row + rows; r++) {
-        float *c = p->c + r * p->ldc + column;
-        gg_kernels()->add_constant(c, columns, e->row_bias[r]);
-        if (e->preactivation != NULL)
-            memcpy(e->preactivation + r * p->n + column, c, (size_t)columns * sizeof *c);
-        if (e->activation != GG_IDENTITY)
-            gg_kernels()->forward[e->activation](c, c, columns, e->alpha);
-    }
-}
+/* Rows and columns of C from (row, column) on, which lie at `block` with rows ld apart. */
+typedef struct piece {
+    float *block;
+    int64_t ld, row, column, rows, columns;
+} piece;
 
-/* Bias and activation on a finished block of C. */
-static void finish(const gg_product *p, int64_t row, int64_t column, int64_t rows, int64_t columns)
+/* Bias and activation on a finished piece of C. */
+static void finish(const gg_product *p, const piece *c)
 {
     const gg_epilogue *e = p->epilogue;
     if (e == NULL)
         return;
-    if (e->row_bias != NULL) {
-        finish_rows(p, row, column, rows, columns);
-        return;
-    }
-    float *block = p->c + row * p->ldc + column;
-    const float *bias = e->bias != NULL ? e->bias + column : NULL;
+    const gg_kernel_table *kernels = gg_kernels();
+    const float *bias = e->bias != NULL ? e->bias + c->column : NULL;
+    if (e->row_bias != NULL)
+        kernels->add_to_rows(c->block, c->ld, e->row_bias + c->row, c->rows, c->columns);
     if (e->preactivation == NULL) {
-        gg_kernels()->add_bias(block, p->ldc, block, p->ldc, bias, rows, columns, e->activation, e->alpha);
+        kernels->add_bias(c->block, c->ld, c->block, c->ld, bias, c->rows, c->columns, e->activation, e->alpha);
         return;
     }
-    float *pre = e->preactivation + row * p->n + column;
-    gg_kernels()->add_bias(pre, p->n, block, p->ldc, bias, rows, columns, GG_IDENTITY, 0.0f);
-    gg_kernels()->add_bias(block, p->ldc, pre, p->n, NULL, rows, columns, e->activation, e->alpha);
+    float *pre = e->preactivation + c->row * p->n + c->column;
+    kernels->add_bias(pre, p->n, c->block, c->ld, bias, c->rows, c->columns, GG_IDENTITY, 0.0f);
+    kernels->add_bias(c->block, c->ld, pre, p->n, NULL, c->rows, c->columns, e->activation, e->alpha);
+}
+
+static void finish_in_place(const gg_product *p, int64_t row, int64_t column, int64_t rows, int64_t columns)
+{
+    finish(p, &(piece){p->c + row * p->ldc + column, p->ldc, row, column, rows, columns});
 }
 
 static void run_whole(const part *t)
@@ -86,7 +79,7 @@ static void run_whole(const part *t)
     gg_blas_sgemm(p->c + t->r0 * p->ldc + t->c0, p->ldc, at(p->a, p->lda, p->transpose_a, t->r0, 0), p->lda,
                   at(p->b, p->ldb, p->transpose_b, 0, t->c0), p->ldb, t->r1 - t->r0, t->c1 - t->c0, p->k,
                   p->transpose_a, p->transpose_b, p->alpha, p->beta);
-    finish(p, t->r0, t->c0, t->r1 - t->r0, t->c1 - t->c0);
+    finish_in_place(p, t->r0, t->c0, t->r1 - t->r0, t->c1 - t->c0);
 }
 
 /* The block of B that will be copied next, and how much of it has been asked for. */
@@ -141,7 +134,7 @@ static void multiply_panel(const part *t, const float *b, int64_t ldb, int64_t c
         gg_blas_sgemm(p->c + row * p->ldc + column, p->ldc, at(p->a, p->lda, p->transpose_a, row, p0), p->lda, b, ldb,
                       height, width, depth, p->transpose_a, false, p->alpha, beta);
         if (p0 + depth == p->k)
-            finish(p, row, column, height, width);
+            finish_in_place(p, row, column, height, width);
     }
 }
 
@@ -204,7 +197,7 @@ static void multiply_transposed(const part *t, const float *panel, int64_t ld, i
         gg_kernels()->transpose_add(p->c + row * p->ldc + column, p->ldc, tile, width, height, width,
                                     p0 == 0 ? p->beta : 1.0f);
         if (p0 + depth == p->k)
-            finish(p, row, column, width, height);
+            finish_in_place(p, row, column, width, height);
     }
 }
 
@@ -226,7 +219,7 @@ static void multiply_block(const part *t, gg_thread *own, const float *a, int64_
             gg_blas_sgemm(p->c + (row + r) * p->ldc + column, p->ldc, a + r * depth, depth, panel, width, some, width,
                           depth, false, false, p->alpha, p0 == 0 ? p->beta : 1.0f);
             if (p0 + depth == p->k)
-                finish(p, row + r, column, some, width);
+                finish_in_place(p, row + r, column, some, width);
         }
     }
 }
@@ -373,6 +366,68 @@ void gg_product_run(const gg_product *product)
 void gg_product_run_serial(const gg_product *product)
 {
     run_with(product, 1);
+}
+
+/* ---- B and C as streams ---- */
+
+/* Rows of C a call, between which B's next panel is asked for, and k of a visit. A panel of 128 rows stays in the first
+ * level; where C does not come back from memory, fewer visits and shorter calls were faster. */
+enum { STREAM_ROWS = 32, STREAM_DEPTH = 128, PAST_ROWS = 16, PAST_DEPTH = 256 };
+
+/* Whether the block's rows are whole cache lines, and nothing in them is to be read first. */
+static bool passes_caches(const gg_product *p, const gg_product_block *block)
+{
+    return block->past_caches && p->beta == 0.0f && (uintptr_t)p->c % (GG_LINE * sizeof *p->c) == 0
+           && (p->ldc | block->column | block->columns) % GG_LINE == 0;
+}
+
+/* Rows of C in one panel; with a tile they pass the caches from there. */
+static void stream_panel(const gg_product *p, const gg_product_block *c, float *tile)
+{
+    const int64_t depth = even_block(p->k, tile != NULL ? PAST_DEPTH : STREAM_DEPTH);
+    const int64_t most = least(tile != NULL ? PAST_ROWS : STREAM_ROWS, GG_SMALL_PRODUCT / (c->columns * depth));
+    const int64_t height = gg_product_row_block(c->rows, most);
+    for (int64_t p0 = 0; p0 < p->k; p0 += depth) {
+        const float *b = p->b + p0 * p->ldb + c->column;
+        const int64_t some = least(depth, p->k - p0);
+        ahead next = {b + GG_PANEL, p->ldb, c->column + 2 * GG_PANEL <= p->n ? some : 0, 0};
+        for (int64_t r = 0; r < c->rows; r += height) {
+            const int64_t rows = least(height, c->rows - r), row = c->row + r;
+            float *const out = p->c + row * p->ldc + c->column;
+            const piece at = {tile != NULL ? tile + r * c->columns : out,
+                              tile != NULL ? c->columns : p->ldc,
+                              row,
+                              c->column,
+                              rows,
+                              c->columns};
+            ask(&next, (next.rows * rows + c->rows - 1) / c->rows);
+            gg_blas_sgemm(at.block, at.ld, p->a + row * p->lda + p0, p->lda, b, p->ldb, rows, c->columns, some, false,
+                          false, p->alpha, p0 == 0 ? p->beta : 1.0f);
+            if (p0 + some < p->k)
+                continue;
+            finish(p, &at);
+            if (tile != NULL)
+                gg_kernels()->stream_rows(out, p->ldc, at.block, at.ld, rows, c->columns);
+        }
+    }
+}
+
+void gg_product_run_streamed(const gg_product *p, const gg_product_block *c)
+{
+    if (!gg_policy_small_products()) {
+        run_whole(&(part){p, c->row, c->row + c->rows, c->column, c->column + c->columns, p->k});
+        return;
+    }
+    gg_thread *own = passes_caches(p, c) ? gg_thread_own() : NULL;
+    const int64_t rows = gg_product_row_block(c->rows, own != NULL ? GG_SCRATCH_TILE / GG_PANEL : c->rows);
+    for (int64_t column = 0; column < c->columns; column += GG_PANEL)
+        for (int64_t row = 0; row < c->rows; row += rows) {
+            const gg_product_block some = {c->row + row, least(rows, c->rows - row), c->column + column,
+                                           least(GG_PANEL, c->columns - column), c->past_caches};
+            stream_panel(p, &some, own != NULL ? own->tile : NULL);
+        }
+    if (own != NULL)
+        gg_kernels()->end_streams();
 }
 
 int64_t gg_product_packed_floats(int64_t k, int64_t n)

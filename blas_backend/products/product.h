@@ -82,6 +82,16 @@ void gg_product_run_planned(const gg_product *product, const gg_product_plan *pl
 /* One part on the calling thread. */
 void gg_product_run_serial(const gg_product *product);
 
+/* A block of C. */
+typedef struct gg_product_block {
+    int64_t row, rows, column, columns;
+    bool past_caches; /* it is too large to be found in cache later */
+} gg_product_block;
+
+/* A block of C on the calling thread, where B and C stream from and to memory and A's rows stay in cache: B, not
+ * transposed, is read where it lies, and its next panel asked for while one is multiplied. */
+void gg_product_run_streamed(const gg_product *product, const gg_product_block *block);
+
 /* Floats of a packed k x n operand, and the packing: panels of GG_PANEL columns, each k x width, one after the other,
  * where small products are what the BLAS is good at; a dense k x n copy elsewhere. */
 int64_t gg_product_packed_floats(int64_t k, int64_t n);

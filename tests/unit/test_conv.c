@@ -78,6 +78,8 @@ static const gg_conv_shape usual[] = {
     {.batch = 3, .channels = 64, .height = 14, .width = 14, .filters = 96, .kernel_height = 1, .kernel_width = 1},
     {.batch = 1, .channels = 17, .height = 33, .width = 29, .filters = 19, .kernel_height = 1, .kernel_width = 1},
     {.batch = 4, .channels = 130, .height = 7, .width = 7, .filters = 65, .kernel_height = 1, .kernel_width = 1},
+    {.batch = 1, .channels = 40, .height = 7, .width = 7, .filters = 65, .kernel_height = 1, .kernel_width = 1},
+    {.batch = 2, .channels = 6, .height = 64, .width = 64, .filters = 130, .kernel_height = 1, .kernel_width = 1},
     {.batch = 2,
      .channels = 12,
      .height = 9,

@@ -17,9 +17,11 @@ static const int grids[][2] = {{1, 1}, {2, 1}, {1, 2}, {2, 2}, {3, 1}};
 enum { GRIDS = sizeof grids / sizeof *grids };
 static const char *const names[GG_STRATEGY_COUNT] = {"whole", "direct", "packed", "blocked", "transposed", "crossed"};
 
-/* A strategy and a grid, and the next ones: every combination that suits the operands, one after the other. */
+/* A strategy and a grid, and the next ones: every combination that suits the operands, one after the other; then by
+ * streams. */
 typedef struct way {
     gg_product_plan plan;
+    bool streamed, past_caches;
     char text[64];
 } way;
 
@@ -38,24 +40,46 @@ static way way_of(gg_strategy strategy, int grid, int64_t k_block)
     return w;
 }
 
+static way streamed_way(bool past_caches)
+{
+    way w = {.streamed = true, .past_caches = past_caches};
+    snprintf(w.text, sizeof w.text, "streamed%s", past_caches ? " past the caches" : "");
+    return w;
+}
+
+/* C in four blocks, whose inner borders are whole tiles and registers. */
+static void stream(const gg_product *p, bool past_caches)
+{
+    const int64_t row = p->m / 2 / GG_ROW_TILE * GG_ROW_TILE, column = p->n / 2 / GG_REGISTER * GG_REGISTER;
+    for (int i = 0; i < 4; i++) {
+        const gg_product_block block = {i % 2 == 0 ? 0 : row, i % 2 == 0 ? row : p->m - row, i / 2 == 0 ? 0 : column,
+                                        i / 2 == 0 ? column : p->n - column, past_caches};
+        if (block.rows > 0 && block.columns > 0)
+            gg_product_run_streamed(p, &block);
+    }
+}
+
 static void multiply(product_case *t, const way *w, float alpha, float beta, const gg_epilogue *epilogue)
 {
+    const gg_product p = {.c = t->c,
+                          .ldc = t->ldc,
+                          .a = t->a.data,
+                          .lda = t->lda,
+                          .b = t->b.data,
+                          .ldb = t->ldb,
+                          .m = t->shape.m,
+                          .n = t->shape.n,
+                          .k = t->shape.k,
+                          .transpose_a = t->shape.transpose_a,
+                          .transpose_b = t->shape.transpose_b,
+                          .alpha = alpha,
+                          .beta = beta,
+                          .epilogue = epilogue};
     product_case_reset(t);
-    gg_product_run_planned(&(gg_product){.c = t->c,
-                                         .ldc = t->ldc,
-                                         .a = t->a.data,
-                                         .lda = t->lda,
-                                         .b = t->b.data,
-                                         .ldb = t->ldb,
-                                         .m = t->shape.m,
-                                         .n = t->shape.n,
-                                         .k = t->shape.k,
-                                         .transpose_a = t->shape.transpose_a,
-                                         .transpose_b = t->shape.transpose_b,
-                                         .alpha = alpha,
-                                         .beta = beta,
-                                         .epilogue = epilogue},
-                           &w->plan);
+    if (w->streamed)
+        stream(&p, w->past_caches);
+    else
+        gg_product_run_planned(&p, &w->plan);
 }
 
 typedef void way_check(product_case *t, const way *w, int turn);
@@ -68,6 +92,10 @@ static void for_each_way(product_case *t, int64_t k_block, way_check *check, int
             const way w = way_of(strategy, grid, k_block);
             check(t, &w, turn++);
         }
+    for (int past = 0; past < 2 && !t->shape.transpose_a && !t->shape.transpose_b; past++) {
+        const way w = streamed_way(past != 0);
+        check(t, &w, turn++);
+    }
 }
 
 static void for_each_transposition(int64_t m, int64_t n, int64_t k, product_data data, int64_t k_block,
@@ -270,6 +298,43 @@ START_TEST(bias_and_activation)
 }
 END_TEST
 
+/* A bias for each row, by streams whose rows are whole cache lines: some in several blocks of rows and visits. */
+static void check_row_bias(product_case *t, bool past_caches)
+{
+    const int64_t m = t->shape.m, n = t->shape.n;
+    const way w = streamed_way(past_caches);
+    paged bias = paged_new(m), linear = paged_new(m * n), z = paged_new(m * n);
+    for (int64_t i = 0; i < m; i++)
+        bias.data[i] = bias_at(i);
+    multiply(t, &w, 1.0f, 0.0f, NULL);
+    product_case_check(t, 1.0f, 0.0f, w.text);
+    for (int64_t i = 0; i < m * n; i++)
+        linear.data[i] = t->c[i / n * t->ldc + i % n] + bias.data[i / n];
+    multiply(t, &w, 1.0f, 0.0f, &(gg_epilogue){NULL, bias.data, GG_RELU, 0.0f, z.data});
+    for (int64_t i = 0; i < m * n; i++) {
+        const float x = linear.data[i], found = t->c[i / n * t->ldc + i % n];
+        if (found != (x > 0.0f ? x : 0.0f) || z.data[i] != x)
+            ck_abort_msg("%s: C[%lld][%lld] is %g behind %g, not f(%g)", w.text, (long long)(i / n), (long long)(i % n),
+                         (double)found, (double)z.data[i], (double)x);
+    }
+    paged_free(&bias);
+    paged_free(&linear);
+    paged_free(&z);
+}
+
+START_TEST(bias_of_rows)
+{
+    static const int sizes[][3] = {{1, 16, 1}, {3, 48, 9}, {70, 144, 300}, {600, 80, 257}, {520, 64, 513}};
+    for (int i = 0; i < 10; i++) {
+        product_case t;
+        const int *size = sizes[i / 2];
+        product_case_new(&t, &(product_shape){size[0], size[1], size[2], false, false, 16, DATA_REAL});
+        check_row_bias(&t, i % 2 == 1);
+        product_case_free(&t);
+    }
+}
+END_TEST
+
 /* ---- the plan ---- */
 
 /* Whatever the shape and the threads, a plan is one that its operands allow, for exactly that many threads or one. */
@@ -319,5 +384,6 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, beta_zero_overwrites_nan);
     tcase_add_test(tests, nan_and_infinity_propagate);
     tcase_add_test(tests, bias_and_activation);
+    tcase_add_test(tests, bias_of_rows);
     tcase_add_test(tests, plans_are_possible);
 }
