@@ -165,9 +165,6 @@ typedef struct gg_cell_backward {
     X(GG_EXP, exp)               \
     X(GG_LOG, log)
 
-/* Floats of a cache line. */
-enum { GG_LINE = 16 };
-
 /* How a result goes to memory. GG_STREAM: past the caches, in whole lines (stream.h); the array begins at one and holds
  * a multiple of GG_LINE floats, and so does each of its rows. Values are the same. */
 typedef enum gg_writing { GG_OVERWRITE = 0, GG_ADD, GG_STREAM } gg_writing;
