@@ -21,20 +21,6 @@ GG_INLINE int64_t chunk_at(int64_t i, int64_t cols)
 
 /* ---- forward ---- */
 
-GG_INLINE void sum_element(int lane, int64_t i, float *partial, const float *x)
-{
-    partial[lane] += x[i];
-}
-
-GG_APART float sum_chunk(const float *x, int64_t n)
-{
-    float partial[GG_WIDE];
-    wide_zero(partial);
-    GG_OVER_WIDE(n, sum_element, partial, x);
-    GG_FOLD(partial, GG_WIDE, GG_SUM_OF);
-    return partial[0];
-}
-
 /* Sums of d and d^2 for d = x - origin. */
 typedef struct pair {
     float first, second;
@@ -63,20 +49,43 @@ typedef struct row_norm {
     float mean, inverse;
 } row_norm;
 
-/* The variance is that of differences from the rounded mean, less the square of what rounding left. */
+typedef struct moments {
+    double first, second; /* means of d and d^2 */
+} moments;
+
+static moments moments_of(const float *x, int64_t cols, float origin)
+{
+    moments m = {0.0, 0.0};
+    for (int64_t i = 0; i < cols; i += CHUNK) {
+        const pair chunk = moments_chunk(x + i, chunk_at(i, cols), origin);
+        m.first += (double)chunk.first;
+        m.second += (double)chunk.second;
+    }
+    m.first /= (double)cols;
+    m.second /= (double)cols;
+    return m;
+}
+
+/* The mean of eight of a row's floats, in pairs, so that a constant row's is that constant. */
+static float guessed_mean(const float *x, int64_t cols)
+{
+    float part[8];
+    for (int64_t i = 0; i < 8; i++)
+        part[i] = 0.125f * x[i * cols / 8];
+    return ((part[0] + part[1]) + (part[2] + part[3])) + ((part[4] + part[5]) + (part[6] + part[7]));
+}
+
+/* The variance is that of differences from a guess at the mean, less the square of what the guess missed: one pass. A
+ * guess that missed by more than the standard deviation would cost digits: then again, from the rounded mean. */
 static row_norm norm_of(const float *x, int64_t cols, float epsilon, bool rms)
 {
-    const double n = (double)cols;
-    double sum = 0.0, first = 0.0, second = 0.0;
-    for (int64_t i = 0; i < cols && !rms; i += CHUNK)
-        sum += (double)sum_chunk(x + i, chunk_at(i, cols));
-    const float origin = (float)(sum / n);
-    for (int64_t i = 0; i < cols; i += CHUNK) {
-        const pair moments = moments_chunk(x + i, chunk_at(i, cols), origin);
-        first += (double)moments.first;
-        second += (double)moments.second;
+    float origin = rms ? 0.0f : guessed_mean(x, cols);
+    moments m = moments_of(x, cols, origin);
+    if (!rms && 2.0 * m.first * m.first > m.second) {
+        origin = (float)((double)origin + m.first);
+        m = moments_of(x, cols, origin);
     }
-    const double shift = rms ? 0.0 : first / n, spread = second / n - shift * shift;
+    const double shift = rms ? 0.0 : m.first, spread = m.second - shift * shift;
     const double variance = spread < 0.0 ? 0.0 : spread;
     return (row_norm){(float)((double)origin + shift), (float)(1.0 / sqrt(variance + (double)epsilon))};
 }

@@ -43,7 +43,7 @@ GG_APART float exp_stream(float *e, const float *x, int64_t cols, float shift, r
     lanes_set(partial, -0.0f);
     for (int64_t i = 0; i < cols; i += GG_LINE) {
         float line[GG_LINE];
-        __builtin_prefetch(x + i + ahead);
+        __builtin_prefetch(x + i - i / 4 + ahead);
         GG_UNROLL for (int64_t j = i; j < i + GG_LINE; j += LANES)
         {
             GG_FOR_LANES (lane, LANES)
@@ -62,10 +62,12 @@ static void forward_streamed(float *y, const float *x, int64_t rows, int64_t col
     row_on_its_way before = {0};
     for (int64_t r = 0; r < rows; r++) {
         const float *row = x + r * cols;
+        const int64_t next = r + 1 < rows ? cols : 0;
+        ask_for(row + next, 0, next / 4);
         const float shift = row_shift(row, cols);
         float *powers = e[r % 2], sum;
         if (shift != 0.0f && before.y != NULL) {
-            sum = exp_stream(powers, row, cols, shift, before, r + 1 < rows ? cols : 0);
+            sum = exp_stream(powers, row, cols, shift, before, next + next / 4);
         } else {
             if (before.y != NULL)
                 share_row(before.y, before.e, before.share, cols);
