@@ -123,23 +123,43 @@ START_TEST(both_kinds)
 }
 END_TEST
 
-/* The variance keeps its accuracy where the mean is a million deviations from 0: that of the numbers themselves. */
+/* The inverse deviations, to the accuracy of the numbers themselves. */
+static void check_inverse(const trial *t)
+{
+    double *inverse = support_doubles(t->rows);
+    ck_assert_int_eq(forward(t), GG_OK);
+    for (int64_t r = 0; r < t->rows; r++) {
+        double mean = 0.0, variance = 0.0;
+        for (int64_t c = 0; c < t->cols; c++)
+            mean += t->pass.x[0][r * t->cols + c] / (double)t->cols;
+        for (int64_t c = 0; c < t->cols; c++)
+            variance += pow(t->pass.x[0][r * t->cols + c] - mean, 2.0) / (double)t->cols;
+        inverse[r] = 1.0 / sqrt(variance + (double)1e-5f);
+    }
+    support_assert_close(t->inverse, inverse, NULL, t->rows, 16.0, "inverse");
+    support_release();
+}
+
+/* The variance keeps its accuracy where the mean is a million deviations from 0. */
 START_TEST(mean_far_from_zero)
 {
     for (int i = 3; use_isa(_i) && i < SHAPES; i++) {
         const trial t = make(shapes[i], false, 1e6, 1e6 + 2.0);
-        double *inverse = support_doubles(t.rows);
-        ck_assert_int_eq(forward(&t), GG_OK);
-        for (int64_t r = 0; r < t.rows; r++) {
-            double mean = 0.0, variance = 0.0;
-            for (int64_t c = 0; c < t.cols; c++)
-                mean += t.pass.x[0][r * t.cols + c] / (double)t.cols;
-            for (int64_t c = 0; c < t.cols; c++)
-                variance += pow(t.pass.x[0][r * t.cols + c] - mean, 2.0) / (double)t.cols;
-            inverse[r] = 1.0 / sqrt(variance + (double)1e-5f);
-        }
-        support_assert_close(t.inverse, inverse, NULL, t.rows, 16.0, "inverse");
-        support_release();
+        check_inverse(&t);
+    }
+}
+END_TEST
+
+/* Numbers that stand for their row in a guess at its mean, and are far from all others. */
+START_TEST(mean_far_from_its_guess)
+{
+    for (int i = 3; use_isa(_i) && i < SHAPES; i++) {
+        trial t = make(shapes[i], false, 0.0, 2.0);
+        for (int64_t r = 0; r < t.rows; r++)
+            for (int64_t c = 0; c < 8; c++)
+                t.x[r * t.cols + c * t.cols / 8] = 1000.0f;
+        t.pass.x[0] = support_widen(t.x, t.n);
+        check_inverse(&t);
     }
 }
 END_TEST
@@ -233,6 +253,7 @@ static void add_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, both_kinds, 0, ISA_COUNT);
     tcase_add_loop_test(tests, mean_far_from_zero, 0, ISA_COUNT);
+    tcase_add_loop_test(tests, mean_far_from_its_guess, 0, ISA_COUNT);
     tcase_add_loop_test(tests, bad_numbers_spoil_their_row, 0, ISA_COUNT);
     tcase_add_test(tests, nothing_to_normalise);
     tcase_add_test(tests, workspace_grows);
