@@ -16,6 +16,7 @@ import sys
 
 SMALL = 64
 STEPS = 3
+THREADS = 2
 HERE = pathlib.Path(__file__).resolve().parent
 LIBRARY = HERE.parents[1] / "build" / "layers" / "libgemmgrad.so"
 
@@ -42,6 +43,7 @@ def gemmgrad(path):
     gg = ctypes.CDLL(path)
     model_pointer = ctypes.c_void_p
     gg.gg_error_message.restype = ctypes.c_char_p
+    gg.gg_set_threads(THREADS)
     gg.gg_model_new.argtypes = [ctypes.POINTER(model_pointer), ctypes.c_uint64]
     gg.gg_model_free.argtypes = [model_pointer]
     gg.gg_input.argtypes = [model_pointer, ctypes.c_char_p, ctypes.c_int, ctypes.POINTER(ctypes.c_int64)]
@@ -84,7 +86,7 @@ def gemmgrad(path):
 
 def pytorch():
     import torch
-    torch.set_num_threads(2)
+    torch.set_num_threads(THREADS)
     functional = torch.nn.functional
 
     def walk(batch, length, width, heads):

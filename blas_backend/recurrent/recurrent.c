@@ -15,14 +15,15 @@
 /* ---- what pays ---- */
 
 enum {
-    PACK_ROWS = 16,          /* rows that the weights are multiplied by, over all steps, for which packing them pays */
-    UNIT_BLOCK = 16,         /* units that stay with one thread: a register of floats, a cache line */
-    STEP_GRAIN = 1 << 17,    /* multiply-adds of a step below which a second thread's barrier does not pay */
-    REGION_GRAIN = 1 << 18,  /* of all steps, below which a second thread is not woken */
-    ROWS_WEIGHTS = 320000,   /* floats of weights, up to which each thread's second-level cache holds all of them */
-    ROWS_LEAST = 8,          /* of the batch, for each thread, to be shared out by rows */
-    JOINED_ROWS = 64,        /* of the batch, from which a step multiplies its input too, however many the weights */
-    JOINED_WEIGHTS = 3 << 20 /* floats of all weights, up to which it does for any batch */
+    PACK_ROWS = 16,           /* rows that the weights are multiplied by, over all steps, for which packing them pays */
+    UNIT_BLOCK = 16,          /* units that stay with one thread: a register of floats, a cache line */
+    STEP_GRAIN = 1 << 17,     /* multiply-adds of a step below which a second thread's barrier does not pay */
+    REGION_GRAIN = 1 << 18,   /* of all steps, below which a second thread is not woken */
+    ROWS_WEIGHTS = 320000,    /* floats of recurrent weights, up to which a second-level cache holds all of them */
+    ROWS_LEAST = 8,           /* of the batch, for each thread, to be shared out by rows */
+    JOINED_ROWS = 32,         /* of the batch, from which a step multiplies its input too, and the floats of all */
+    JOINED_WEIGHTS = 3 << 20, /* weights up to which it does; */
+    JOINED_ANY = 64           /* rows from which it does however many the weights */
 };
 
 /* ---- cells ---- */
@@ -85,7 +86,8 @@ static int64_t whole_lines(int64_t floats)
     return (floats + line - 1) / line * line;
 }
 
-/* No array of a call has more floats than the sum of these, and their matrices fit the BLAS. */
+/* No array of a call has more floats than the sum of these, but for the rows turned at once (recurrent_gradients.c),
+ * and their matrices fit the BLAS. */
 static gg_status check_extent(const char *function, const gg_recurrent_shape *s)
 {
     int64_t rows, widest, floats, x, weights;
@@ -156,7 +158,8 @@ static bool takes_input(const gg_recurrent_shape *s)
 {
     const bool sums = s->cell == GG_CELL_LSTM || s->cell == GG_CELL_RNN_TANH || s->cell == GG_CELL_RNN_RELU;
     const int64_t weights = (s->in + s->hidden) * s->hidden * cells[s->cell].gates;
-    return sums && s->in > 0 && packs(s->steps, s->batch) && (s->batch >= JOINED_ROWS || weights <= JOINED_WEIGHTS);
+    return sums && s->in > 0 && packs(s->steps, s->batch)
+           && s->batch >= (weights <= JOINED_WEIGHTS ? JOINED_ROWS : JOINED_ANY);
 }
 
 static int64_t most(int64_t a, int64_t b)

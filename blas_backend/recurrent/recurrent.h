@@ -12,10 +12,11 @@
 #include "recurrent_step.h"
 
 /* Where the parts of a cache begin, in floats; each at a whole cache line. Of T steps:
- *   gates   [T][batch][kept hidden]   the input's part, then activated gates, then their gradients; GRU keeps m behind
- * n states  [T + 1][batch][hidden]    in the order of time: reversed, the first state stands last cells   [T +
- * 1][batch][hidden]    LSTM resets  [T][batch][hidden]        GRU_BEFORE: r * the (masked) state before the step masked
- * [T][batch][hidden]        with dropout: the state before step t times the mask */
+ *   gates   [T][batch][kept hidden]   the input's part, then activated gates, then their gradients; GRU: m behind n
+ *   states  [T + 1][batch][hidden]    in the order of time: reversed, the first state stands last
+ *   cells   [T + 1][batch][hidden]    LSTM
+ *   resets  [T][batch][hidden]        GRU_BEFORE: r * the (masked) state before the step
+ *   masked  [T][batch][hidden]        with dropout: the state before step t times the mask */
 typedef struct gg_recurrent_layout {
     int64_t states, cells, resets, masked, floats;
 } gg_recurrent_layout;

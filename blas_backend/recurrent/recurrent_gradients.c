@@ -18,6 +18,7 @@
 
 enum {
     DEPTH = 128,     /* rows of dG in a block, at most */
+    EVEN = 8,        /* of which that is a multiple */
     BLOCKS = 16,     /* transposed at once */
     GROUP = 4,       /* panels of dG multiplied together: a kilobyte of each row is copied at a time */
     TARGET = 512,    /* rows of dwx and dwh beside them */
@@ -26,18 +27,27 @@ enum {
     DX_DEPTH = 1024, /* and multiply-adds of one of its elements between two visits */
 };
 
-/* Below, the products are better off one by one. */
+/* Below, the products are better off one by one: with little work, with few rows for weights that have to be turned and
+ * added up all the same, with fewer panels than threads could share. */
 static const double LEAST_WORK = 16777216.0;
+enum { LEAST_ROWS = 512, LEAST_COLUMNS = 4 * GG_PANEL };
 
 bool gg_recurrent_joins_gradients(const gg_recurrent_shape *s, int64_t columns)
 {
     const bool plain = s->cell == GG_CELL_LSTM || s->cell == GG_CELL_RNN_TANH || s->cell == GG_CELL_RNN_RELU;
-    return plain && (double)s->steps * (double)s->batch * (double)(s->in + s->hidden) * (double)columns >= LEAST_WORK;
+    const int64_t rows = s->steps * s->batch;
+    return plain && rows >= LEAST_ROWS && columns >= LEAST_COLUMNS
+           && (double)rows * (double)(s->in + s->hidden) * (double)columns >= LEAST_WORK;
+}
+
+static int64_t least(int64_t a, int64_t b)
+{
+    return a < b ? a : b;
 }
 
 int64_t gg_recurrent_turned_floats(const gg_recurrent_shape *s)
 {
-    return DEPTH * BLOCKS * (s->in + s->hidden);
+    return least(DEPTH * BLOCKS, s->steps * s->batch + EVEN * BLOCKS) * (s->in + s->hidden);
 }
 
 typedef struct job {
@@ -49,11 +59,6 @@ typedef struct job {
     _Atomic bool no_memory; /* for some thread's panels */
     gg_barrier barrier;
 } job;
-
-static int64_t least(int64_t a, int64_t b)
-{
-    return a < b ? a : b;
-}
 
 /* [x h] transposed of the blocks from row `first` on: a part's blocks. */
 static void turn(const job *j, int64_t first, int part, int parts)
@@ -201,7 +206,6 @@ static void run_part(void *context, int part, int parts)
 
 bool gg_recurrent_joined_gradients(const gg_recurrent_run *r)
 {
-    enum { EVEN = 8 };
     const gg_recurrent_gradients *g = r->gradients;
     const int64_t rows = r->steps * r->batch, blocks = (rows + DEPTH - 1) / DEPTH;
     const float *first = r->reverse ? r->states + r->batch * r->hidden : r->states;

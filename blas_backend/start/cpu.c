@@ -81,13 +81,11 @@ static int usable_cpus(void)
     return online > 0 ? (int)online : 1;
 }
 
-static int64_t largest_cache(void)
+static int64_t third_level_cache(void)
 {
     long bytes = 0;
 #ifdef _SC_LEVEL3_CACHE_SIZE
     bytes = sysconf(_SC_LEVEL3_CACHE_SIZE);
-    if (bytes <= 0)
-        bytes = sysconf(_SC_LEVEL2_CACHE_SIZE);
 #endif
     return bytes > 0 ? bytes : 0;
 }
@@ -102,5 +100,5 @@ void gg_cpu_detect(gg_cpu *cpu)
     detect_features(cpu);
 #endif
     cpu->cpus = usable_cpus();
-    cpu->cache_bytes = largest_cache();
+    cpu->cache_bytes = third_level_cache();
 }

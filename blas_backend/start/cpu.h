@@ -17,7 +17,7 @@ typedef struct gg_cpu {
     bool avx512_bf16;
     gg_cpu_family family;
     int cpus;            /* CPUs this process may run on */
-    int64_t cache_bytes; /* of the largest cache; 0 where the system does not tell */
+    int64_t cache_bytes; /* of the third-level cache; 0 where the system does not tell */
 } gg_cpu;
 
 void gg_cpu_detect(gg_cpu *cpu);

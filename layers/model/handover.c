@@ -52,6 +52,12 @@ bool gg_buffer_is_needed(const gg_node *node, int b)
     return !(b == node->gradient_buffer && node->undone_by >= 0) && !(b == node->undo_buffer && node->undoes < 0);
 }
 
+bool gg_output_is_needed(const gg_node *node)
+{
+    const bool undoes_nothing = node->undo_buffer >= 0 && node->undoes < 0;
+    return node->reads_output && node->undone_by < 0 && !undoes_nothing;
+}
+
 void gg_undo_refresh(const gg_model *model, gg_node *node)
 {
     gg_pass *pass = &node->pass;

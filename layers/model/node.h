@@ -339,10 +339,11 @@ int32_t gg_fold_first_writer(const gg_model *model, const gg_value_info *value);
 bool gg_fold_prepare(const gg_model *model, gg_node *node, int32_t last);
 
 /* handover.c: for a plan, once it is known who trains: which layers' activations are undone by the layer behind, and
- * which values share a gradient; whether a node of the plan needs a buffer of backward; the value that owns a
- * gradient's memory; what pass->undo says. */
+ * which values share a gradient; whether a node of the plan needs a buffer of backward, and its output until
+ * then; the value that owns a gradient's memory; what pass->undo says. */
 void gg_hand_over(gg_model *model);
 bool gg_buffer_is_needed(const gg_node *node, int b);
+bool gg_output_is_needed(const gg_node *node);
 int32_t gg_gradient_owner(const gg_model *model, int32_t value);
 void gg_undo_refresh(const gg_model *model, gg_node *node);
 

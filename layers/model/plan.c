@@ -150,7 +150,7 @@ static void plan_value(planner *p, int32_t v)
     }
     const int32_t end = 2 * model->node_count;
     const bool trains = value->producer >= 0 && model->nodes[value->producer].trains;
-    if (trains && model->nodes[value->producer].reads_output)
+    if (trains && gg_output_is_needed(&model->nodes[value->producer]))
         last = backward_step(model, value->producer);
     const bool kept = value->keep || v == model->loss.id;
     int64_t floats = 0;

@@ -212,6 +212,10 @@ START_TEST(pooling_undoes_the_activation)
             models[keeps] = pooled(functions[f], keeps == 1, &x, &loss);
             ck_assert_int_eq(models[keeps]->nodes[0].pass.undone,
                              keeps == 0 && !gg_activation_needs_input(functions[f]));
+            const gg_node *nodes = models[keeps]->nodes; /* what is undone behind is read there alone */
+            ck_assert_int_eq(gg_output_is_needed(&nodes[0]),
+                             nodes[0].undone_by < 0 && !gg_activation_needs_input(functions[f]));
+            ck_assert_int_eq(gg_output_is_needed(&nodes[1]), nodes[0].undone_by >= 0);
             ck_assert_int_eq(gg_model_bind(models[keeps], x, data), GG_OK);
             ck_assert_int_eq(gg_model_forward(models[keeps], loss, GG_TRAIN), GG_OK);
             ck_assert_int_eq(gg_model_backward(models[keeps]), GG_OK);

@@ -63,7 +63,7 @@ END_TEST
  * unit; a single step, for which nothing is packed; more rows, and more inputs and units, than the gradients' products
  * take at once. */
 static const int64_t large[][4] = {{4, 33, 7, 80},  {2, 700, 3, 17},   {3, 40, 130, 130},
-                                   {1, 300, 5, 80}, {65, 33, 33, 100}, {4, 40, 300, 260}};
+                                   {1, 300, 5, 80}, {65, 33, 33, 100}, {13, 40, 300, 260}};
 enum { LARGE = sizeof large / sizeof *large };
 
 START_TEST(any_number_of_threads)

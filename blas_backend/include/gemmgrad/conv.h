@@ -103,7 +103,8 @@ GG_API bool gg_conv_can(gg_conv_algorithm algorithm, gg_conv_pass pass, const gg
 GG_API gg_status gg_conv_workspace(int64_t *floats, gg_conv_pass pass, const gg_conv_shape *shape,
                                    const gg_conv_options *options);
 
-/* Y = f(X * W + b). bias may be NULL, options may be NULL, workspace may be NULL where the query says 0. */
+/* Y = f(X * W + b). bias may be NULL, options may be NULL, workspace may be NULL where the query says 0. "pointwise"
+ * writes Y, and dX, past the caches from 4 MB on, where planes are whole cache lines. */
 GG_API gg_status gg_conv_forward(float *y, const float *x, const float *w, const float *bias,
                                  const gg_conv_shape *shape, const gg_conv_options *options, float *workspace,
                                  int64_t workspace_floats);
