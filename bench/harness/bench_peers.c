@@ -3,6 +3,7 @@
 #include "words.h"
 
 #include <string.h>
+#include <time.h>
 
 static gg_status ask_about(bench_peer *peer)
 {
@@ -35,6 +36,21 @@ void bench_peer_stop(bench_peer *peer)
     ab_child_stop(&peer->child);
     gg_free(peer->names);
     peer->names = NULL;
+}
+
+double bench_peer_cpu_seconds(const bench_peer *peer)
+{
+    double seconds = 0.0;
+#ifdef __linux__
+    clockid_t clock;
+    struct timespec used;
+    if (peer->child.process > 0 && clock_getcpuclockid(peer->child.process, &clock) == 0
+        && clock_gettime(clock, &used) == 0)
+        seconds = (double)used.tv_sec + 1e-9 * (double)used.tv_nsec;
+#else
+    (void)peer;
+#endif
+    return seconds;
 }
 
 /* Whether the name is one of the words, or begins as a word that ends in '*'. */

@@ -20,6 +20,9 @@ typedef struct bench_peer {
 gg_status bench_peer_start(bench_peer *peer, const char *name, const char *python, const char *folder, int threads);
 void bench_peer_stop(bench_peer *peer);
 
+/* CPU seconds that its process has used; 0 where the system does not tell. */
+double bench_peer_cpu_seconds(const bench_peer *peer);
+
 /* Whether it has the case of that name of ours; its own name for it goes to `own`. A weight's layout is our business
  * alone: layers/affine/in_out/1x2x3 is layers/affine/1x2x3 there. */
 bool bench_peer_has(const bench_peer *peer, const char *name, char *own, size_t size);
