@@ -179,7 +179,7 @@ static void add_product(const gg_conv_call *call, int64_t image, int64_t group, 
  * fetched ahead. */
 static void add_image(const gg_product *p)
 {
-    const gg_product_plan plan = {GG_STRATEGY_PACKED, 1, 1, GG_SCRATCH_PANEL / GG_PANEL};
+    const gg_product_plan plan = {GG_STRATEGY_PACKED, 1, 1, GG_DEEPEST_PANEL};
     if (gg_policy_small_products())
         gg_product_run_planned(p, &plan);
     else

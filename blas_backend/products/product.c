@@ -160,7 +160,7 @@ static void run_direct(const part *t)
 static void run_packed(const part *t, gg_thread *own)
 {
     const gg_product *p = t->p;
-    const int64_t depth = even_block(p->k, least(t->k_block, GG_SCRATCH_PANEL / GG_PANEL));
+    const int64_t depth = even_block(p->k, least(t->k_block, GG_DEEPEST_PANEL));
     const bool from_memory = comes_from_memory(t);
     for (int64_t column = t->c0; column < t->c1; column += GG_PANEL) {
         const int64_t width = least(GG_PANEL, t->c1 - column);
@@ -240,7 +240,7 @@ static void run_blocked(const part *t, gg_thread *own)
 static void run_transposed(const part *t, gg_thread *own)
 {
     const gg_product *p = t->p;
-    const int64_t depth = even_block(p->k, GG_SCRATCH_PANEL / GG_PANEL);
+    const int64_t depth = even_block(p->k, GG_DEEPEST_PANEL);
     for (int64_t row = t->r0; row < t->r1; row += GG_PANEL) {
         const int64_t width = least(GG_PANEL, t->r1 - row);
         for (int64_t p0 = 0; p0 < p->k; p0 += depth) {

@@ -36,6 +36,8 @@ typedef struct cost_model {
     double second_level, third_level, a_level;              /* bytes that stay there */
     int64_t depths[6];                                      /* worth trying; the first 0 ends the list */
     bool blocked;                                           /* whether that strategy was measured */
+    int64_t deep_rows,
+        deep_k; /* from so many rows of a part and that k on, panels are as deep as they can be; 0: never */
 } cost_model;
 
 /* Nothing to pay: a rate without end. */
@@ -128,6 +130,8 @@ static const cost_model intel = {
     .a_level = 1686e3,
     .depths = {64, 128, 256, 512, 1024},
     .blocked = true,
+    .deep_rows = 256,
+    .deep_k = 1000,
 };
 
 static const cost_model *model_of(gg_cpu_family family)
@@ -351,11 +355,29 @@ static gg_product_plan share_out(const gg_product *p, int threads)
                         : (gg_product_plan){GG_STRATEGY_WHOLE, 1, parts, p->k};
 }
 
+/* Many rows, a deep k and A as it lies: with panels of the whole depth A is read in long runs and C is visited once.
+ * The model prices depth by shapes of few rows and misses it. */
+static bool wants_deep_panels(const cost_model *cpu, const gg_product *p, int threads)
+{
+    return cpu->deep_k > 0 && !p->transpose_a && p->k >= cpu->deep_k && p->n >= 2 * GG_PANEL
+           && p->m >= threads * cpu->deep_rows;
+}
+
+/* Columns are shared out where the panels come out even: then no panel is copied twice. */
+static gg_product_plan deep_panels(const gg_product *p, int threads)
+{
+    const bool even = p->n % (threads * GG_PANEL) == 0;
+    const bool by_columns = even && !p->packed_b;
+    return (gg_product_plan){GG_STRATEGY_PACKED, by_columns ? 1 : threads, by_columns ? threads : 1, GG_DEEPEST_PANEL};
+}
+
 gg_product_plan gg_product_choose(const gg_product *p, int threads, bool small, gg_cpu_family family)
 {
     if (!small)
         return share_out(p, threads);
     const cost_model *cpu = model_of(family);
+    if (wants_deep_panels(cpu, p, threads))
+        return deep_panels(p, threads);
     choice best = {{GG_STRATEGY_WHOLE, 1, 1, p->k}, 1e300};
     consider(&best, cpu, p, 1, 1);
     if (threads == 1)

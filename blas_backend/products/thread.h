@@ -9,10 +9,11 @@
 #include "product.h"
 
 enum {
-    GG_SCRATCH_PANEL = GG_PANEL * 2048, /* floats: a panel of 2048 rows, 512 KiB, half a second-level cache */
-    GG_SCRATCH_TILE = GG_PANEL * 512,   /* floats: a block of C^T of 512 rows */
-    GG_SCRATCH_BLOCK = 512 * 256,       /* floats: a block of op(A), 512 KiB */
-    GG_BLOCKED_DEPTH = 512,             /* its depth at most */
+    GG_DEEPEST_PANEL = 2048,
+    GG_SCRATCH_PANEL = GG_PANEL * GG_DEEPEST_PANEL, /* floats: 512 KiB, half a second-level cache */
+    GG_SCRATCH_TILE = GG_PANEL * 512,               /* floats: a block of C^T of 512 rows */
+    GG_SCRATCH_BLOCK = 512 * 256,                   /* floats: a block of op(A), 512 KiB */
+    GG_BLOCKED_DEPTH = 512,                         /* its depth at most */
     GG_KNOWN_PLANS = 64
 };
 
