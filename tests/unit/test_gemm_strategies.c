@@ -177,6 +177,30 @@ START_TEST(any_block_of_k)
 }
 END_TEST
 
+/* On Intel's caches; A transposed is read across its rows, and few rows do not repay the deep panel. */
+START_TEST(many_rows_take_deep_panels)
+{
+    static const struct {
+        int64_t m, n, k;
+        bool transpose_a, packed_b, deep;
+        int column_parts;
+    } rows[] = {{2048, 384, 1536, false, false, true, 2},  {2048, 320, 1536, false, false, true, 1},
+                {2048, 384, 1536, false, true, true, 1},   {2048, 384, 1536, true, false, false, 0},
+                {128, 1024, 1024, false, false, false, 0}, {2048, 384, 384, false, false, false, 0}};
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        const gg_product p = {.m = rows[i].m,
+                              .n = rows[i].n,
+                              .k = rows[i].k,
+                              .transpose_a = rows[i].transpose_a,
+                              .packed_b = rows[i].packed_b};
+        const gg_product_plan plan = gg_product_choose(&p, 2, true, GG_CPU_INTEL);
+        ck_assert_int_eq(plan.strategy == GG_STRATEGY_PACKED && plan.k_block == 2048, rows[i].deep);
+        if (rows[i].deep)
+            ck_assert_int_eq(plan.column_parts, rows[i].column_parts);
+    }
+}
+END_TEST
+
 static void check_integers(product_case *t, const way *w, int turn)
 {
     static const float factors[][2] = {{1, 0}, {1, 1}, {-2, 3}, {4, -1}};
@@ -380,6 +404,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, sizes_around_panels_and_blocks);
     tcase_add_test(tests, sizes_around_limits);
     tcase_add_test(tests, any_block_of_k);
+    tcase_add_test(tests, many_rows_take_deep_panels);
     tcase_add_test(tests, integers_are_exact);
     tcase_add_test(tests, beta_zero_overwrites_nan);
     tcase_add_test(tests, nan_and_infinity_propagate);
