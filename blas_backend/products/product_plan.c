@@ -131,7 +131,7 @@ static const cost_model intel = {
     .depths = {64, 128, 256, 512, 1024},
     .blocked = true,
     .deep_rows = 256,
-    .deep_k = 1000,
+    .deep_k = 720,
 };
 
 static const cost_model *model_of(gg_cpu_family family)
