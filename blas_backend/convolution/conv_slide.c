@@ -191,17 +191,39 @@ void gg_conv_slide_data(const gg_conv_call *call, int threads)
 
 /* ---- dW ---- */
 
+/* Sums of a few thousand numbers go on in double, as those of other methods do. */
+static void move_sums(double *to, float *from)
+{
+    for (int lane = 0; lane < GG_TAP_SUMS; lane++) {
+        to[lane] += (double)from[lane];
+        from[lane] = 0.0f;
+    }
+}
+
+static double total(const double *sums)
+{
+    double sum = 0.0;
+    for (int lane = 0; lane < GG_TAP_SUMS; lane++)
+        sum += sums[lane];
+    return sum;
+}
+
 static void weights_filter(const job *j, int64_t filter)
 {
     const gg_conv_call *call = j->call;
     const gg_conv_geometry *g = &call->g;
     const float *x = call->x + filter / g->group_filters * g->plane, *dy = call->dy + filter * g->pixels;
-    float sums[MOST_TAPS * GG_TAP_SUMS] = {0};
+    float sums[(MOST_TAPS + 1) * GG_TAP_SUMS] = {0}, *dy_sums = sums + g->taps * GG_TAP_SUMS;
+    double bias[GG_TAP_SUMS] = {0};
     for (int64_t image = 0; image < g->batch; image += j->planes)
-        for (int64_t begin = 0; begin < j->end; begin += j->band)
+        for (int64_t begin = 0; begin < j->end; begin += j->band) {
             gg_kernels()->slide_weights(sums, dy + image * j->slide.out_plane, x + image * j->slide.plane, &j->slide,
                                         least(j->planes, g->batch - image), begin, least(begin + j->band, j->end));
+            move_sums(bias, dy_sums);
+        }
     gg_kernels()->total_taps(call->dw + filter * g->taps, sums, g->taps, call->accumulate);
+    if (call->db != NULL)
+        call->db[filter] = (float)(total(bias) + (call->accumulate ? (double)call->db[filter] : 0.0));
 }
 
 static void weights_part(void *context, int part, int parts)
