@@ -9,6 +9,7 @@
 #include "backend.h"
 #include "conv_geometry.h"
 #include "conv_method.h"
+#include "conv_slide.h"
 #include "fail.h"
 #include "kernels/kernels.h"
 #include "parallel.h"
@@ -248,6 +249,12 @@ static void bias_gradient(float *db, const float *dy, const gg_conv_geometry *g,
     gg_parallel_for(g->filters, floats > 0 ? SUM_GRAIN / floats + 1 : SUM_GRAIN, 1, sum_planes, &job);
 }
 
+/* Whether the method sums up dY while it reads it for dW. */
+static bool makes_bias_gradient(const plan *p)
+{
+    return p->algorithm == GG_CONV_DEPTHWISE && gg_conv_slides(&p->g);
+}
+
 gg_status gg_conv_backward_weights(float *dw, float *db, const float *dy, const float *x, const gg_conv_shape *shape,
                                    const gg_conv_options *options, float *workspace, int64_t workspace_floats)
 {
@@ -262,7 +269,9 @@ gg_status gg_conv_backward_weights(float *dw, float *db, const float *dy, const 
               dw != NULL ? GG_ARGUMENTS({"dy", dy}, {"x", x}) : GG_ARGUMENTS({"dy", dy}), workspace_floats);
     if (status != GG_OK)
         return status;
-    if (db != NULL)
+    if (dw != NULL && p.g.batch > 0 && makes_bias_gradient(&p))
+        call.db = db;
+    else if (db != NULL)
         bias_gradient(db, dy, &p.g, o->accumulate_dw);
     if (dw == NULL)
         return GG_OK;

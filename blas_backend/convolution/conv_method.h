@@ -27,6 +27,7 @@ typedef struct gg_conv_geometry {
 typedef struct gg_conv_call {
     gg_conv_geometry g;
     float *y, *dx, *dw;
+    float *db; /* of backward weights where kernels slide: conv_slide.c */
     const float *x, *w, *bias, *dy;
     float *preactivation;
     gg_activation activation;

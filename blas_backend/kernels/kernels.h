@@ -206,7 +206,8 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   slide               rows [begin, end) of planes of y = or += start (NULL: 0) + the kernel's sums over x; each
  *                       plane has a start and a w of its own, side by side
  *   slide_data          the gradients of x for a stride of 2: padded rows 2 begin to 2 end - 1
- *   slide_weights       adds that of w by rows [begin, end) of planes of dy to GG_TAP_SUMS sums of each tap
+ *   slide_weights       adds that of w by rows [begin, end) of planes of dy to GG_TAP_SUMS sums of each tap, and these
+ *                       rows themselves to GG_TAP_SUMS sums from sums[GG_TAP_SUMS taps] on
  *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
  *                       target and each run of source are touched
  *   add_columns         the runs of tap row r += source[r]

@@ -19,12 +19,14 @@ GG_INLINE int clamp_lane(int64_t n)
  *   some_lanes    lanes [first, end), of which either may lie outside the register
  *   load, store   the lanes of the mask; the others are 0, and memory there is not touched
  *   every_lane    one number in all lanes
+ *   take          lane places[i] of the register to lane i of the mask; some_places: first, first + step, ...
  *   split, join   lanes 2 i of the two registers a, b and lanes 2 i + 1, and back */
 #if defined(__AVX512F__)
 #include <immintrin.h>
 #define GG_HAS_MASKS 1
 typedef __m512 vector;
 typedef __mmask16 lanes;
+typedef __m512i places;
 
 GG_INLINE uint32_t below(int64_t n)
 {
@@ -51,6 +53,17 @@ GG_INLINE vector every_lane(float x)
     return _mm512_set1_ps(x);
 }
 
+GG_INLINE places some_places(int64_t first, int step)
+{
+    const __m512i numbers = _mm512_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15);
+    return _mm512_add_epi32(_mm512_mullo_epi32(numbers, _mm512_set1_epi32(step)), _mm512_set1_epi32((int)first));
+}
+
+GG_INLINE vector take(vector v, places from, lanes mask)
+{
+    return _mm512_maskz_permutexvar_ps(mask, from, v);
+}
+
 GG_INLINE void split(vector *even, vector *odd, vector a, vector b)
 {
     const __m512i evens = _mm512_setr_epi32(0, 2, 4, 6, 8, 10, 12, 14, 16, 18, 20, 22, 24, 26, 28, 30);
@@ -69,7 +82,7 @@ GG_INLINE void join(vector *a, vector *b, vector even, vector odd)
 #include <immintrin.h>
 #define GG_HAS_MASKS 1
 typedef __m256 vector;
-typedef __m256i lanes;
+typedef __m256i lanes, places;
 
 GG_INLINE __m256i below(int64_t n)
 {
@@ -94,6 +107,17 @@ GG_INLINE void store(float *p, vector v, lanes mask)
 GG_INLINE vector every_lane(float x)
 {
     return _mm256_set1_ps(x);
+}
+
+GG_INLINE places some_places(int64_t first, int step)
+{
+    const __m256i numbers = _mm256_setr_epi32(0, 1, 2, 3, 4, 5, 6, 7);
+    return _mm256_add_epi32(_mm256_mullo_epi32(numbers, _mm256_set1_epi32(step)), _mm256_set1_epi32((int)first));
+}
+
+GG_INLINE vector take(vector v, places from, lanes mask)
+{
+    return _mm256_and_ps(_mm256_permutevar8x32_ps(v, from), _mm256_castsi256_ps(mask));
 }
 
 /* Two floats at a time change halves of the register. */
@@ -122,9 +146,27 @@ typedef struct lanes {
     int first, end;
 } lanes;
 
+typedef struct places {
+    int64_t first;
+    int step;
+} places;
+
 GG_INLINE lanes some_lanes(int64_t first, int64_t end)
 {
     return (lanes){clamp_lane(first), clamp_lane(end)};
+}
+
+GG_INLINE places some_places(int64_t first, int step)
+{
+    return (places){first, step};
+}
+
+GG_INLINE vector take(vector v, places from, lanes mask)
+{
+    vector taken = {0};
+    for (int i = mask.first; i < mask.end; i++)
+        taken[i] = v[from.first + i * from.step];
+    return taken;
 }
 
 GG_INLINE vector load(const float *p, lanes mask)

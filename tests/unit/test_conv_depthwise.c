@@ -119,6 +119,29 @@ START_TEST(depthwise_spreads_no_nan)
 }
 END_TEST
 
+/* Results of more than 16 MB, which pass the caches, in bands and in whole planes. */
+START_TEST(large_results_equal_plain_loops)
+{
+    static const gg_conv_shape large[] = {
+        {.channels = 340, .height = 112, .width = 112, .kernel_height = 3, .stride_y = 1, .pad_top = 1},
+        {.channels = 340, .height = 112, .width = 112, .kernel_height = 3, .stride_y = 2, .pad_top = 1},
+        {.channels = 1338, .height = 56, .width = 56, .kernel_height = 3, .stride_y = 1, .pad_top = 1},
+        {.channels = 1338, .height = 56, .width = 56, .kernel_height = 5, .stride_y = 2, .pad_top = 2},
+    };
+    gg_conv_shape s = large[_i / ISA_COUNT];
+    if (!use_isa(_i % ISA_COUNT))
+        return;
+    s.batch = 1;
+    s.filters = s.groups = s.channels;
+    s.kernel_width = s.kernel_height;
+    s.stride_x = s.stride_y;
+    s.pad_bottom = s.pad_left = s.pad_right = s.pad_top;
+    const conv_case c = conv_case_new(&s, false, (uint64_t)_i + 1);
+    conv_case_check(&c, GG_CONV_DEPTHWISE, 0.0);
+    support_release();
+}
+END_TEST
+
 /* ---- the small kernels that slide over the planes themselves ---- */
 
 enum { MOST_WIDTH = 40, PADDINGS = 3, SLIDES = MOST_WIDTH * 2 * 2 * PADDINGS };
@@ -234,6 +257,7 @@ END_TEST
 static void add_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, depthwise_equals_plain_loops, 0, ISA_COUNT);
+    tcase_add_loop_test(tests, large_results_equal_plain_loops, 0, 4 * ISA_COUNT);
     tcase_add_loop_test(tests, depthwise_spreads_no_nan, 0, ISA_COUNT);
     tcase_add_loop_test(tests, slides_equal_plain_loops, 0, ISA_COUNT);
     tcase_add_loop_test(tests, slides_stay_between_fences, 0, ISA_COUNT);
