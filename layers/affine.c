@@ -36,17 +36,26 @@ static int64_t leading(const options *o)
     return o->layout == GG_IN_OUT ? o->out : o->in;
 }
 
+/* From this many results on, a pass of its own makes y from z. The product writes its result in narrow panels, lines
+ * that lie rows apart; with fewer results these stay in cache, with more it is one array too many to visit so. */
+enum { LEAST_APART = 1 << 17 };
+
 static gg_status forward(const gg_pass *pass)
 {
     const options *o = pass->options;
+    const int64_t results = pass->rows * o->out;
+    float *z = o->keeps_preactivation && pass->mode == GG_TRAIN ? pass->buffer[1] : NULL;
+    const bool apart = z != NULL && !pass->linear && results >= LEAST_APART;
     const gg_matmul_options product = {
         .layout = o->layout,
-        .activation = pass->linear ? GG_IDENTITY : o->activation,
+        .activation = pass->linear || apart ? GG_IDENTITY : o->activation,
         .alpha = o->alpha,
-        .preactivation = o->keeps_preactivation && pass->mode == GG_TRAIN ? pass->buffer[1] : NULL,
+        .preactivation = apart ? NULL : z,
     };
-    return gg_matmul_forward(pass->y[0], o->out, pass->x[0], o->in, pass->w[0], leading(o), o->bias ? pass->w[1] : NULL,
-                             pass->rows, o->in, o->out, &product);
+    const gg_status status =
+        gg_matmul_forward(apart ? z : pass->y[0], o->out, pass->x[0], o->in, pass->w[0], leading(o),
+                          o->bias ? pass->w[1] : NULL, pass->rows, o->in, o->out, &product);
+    return status == GG_OK && apart ? gg_activation_forward(pass->y[0], z, results, o->activation, o->alpha) : status;
 }
 
 /* The products and sums of gg_moments; a bias adds the row and column of the 1. */

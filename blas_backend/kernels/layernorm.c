@@ -104,50 +104,54 @@ GG_INLINE void normal_element(int64_t i, float *y, const float *x, float mean, f
     y[i] = normal_value(i, x, mean, inverse, gamma, beta);
 }
 
-GG_APART void normalize(float *y, const float *x, int64_t cols, row_norm n, const float *gamma, const float *beta)
+#define NORMALIZE(gamma, beta)                                                     \
+    do {                                                                           \
+        if (writing == GG_STREAM)                                                  \
+            GG_STREAM_ARRAY(cols, y, normal_value, x, mean, inverse, gamma, beta); \
+        else                                                                       \
+            GG_OVER_ARRAY(cols, normal_element, y, x, mean, inverse, gamma, beta); \
+    } while (0)
+
+GG_APART void normalize(float *y, const float *x, int64_t cols, row_norm n, const float *gamma, const float *beta,
+                        gg_writing writing)
 {
     const float mean = n.mean, inverse = n.inverse;
     if (gamma != NULL && beta != NULL)
-        GG_OVER_ARRAY(cols, normal_element, y, x, mean, inverse, gamma, beta);
+        NORMALIZE(gamma, beta);
     else if (gamma != NULL)
-        GG_OVER_ARRAY(cols, normal_element, y, x, mean, inverse, gamma, NULL);
+        NORMALIZE(gamma, NULL);
     else if (beta != NULL)
-        GG_OVER_ARRAY(cols, normal_element, y, x, mean, inverse, NULL, beta);
+        NORMALIZE(NULL, beta);
     else
-        GG_OVER_ARRAY(cols, normal_element, y, x, mean, inverse, NULL, NULL);
+        NORMALIZE(NULL, NULL);
 }
 
-GG_APART void normalize_streamed(float *y, const float *x, int64_t cols, row_norm n, const float *gamma,
-                                 const float *beta)
+/* Rows of fewer floats are likely found in the second-level cache, where asking gains nothing. */
+enum { LEAST_ASKED = 1 << 17 };
+
+/* An ordinary store waits for its line, too. */
+static void ask_to_write(float *row, int64_t count)
 {
-    const float mean = n.mean, inverse = n.inverse;
-    if (gamma != NULL && beta != NULL)
-        GG_STREAM_ARRAY(cols, y, normal_value, x, mean, inverse, gamma, beta);
-    else if (gamma != NULL)
-        GG_STREAM_ARRAY(cols, y, normal_value, x, mean, inverse, gamma, NULL);
-    else if (beta != NULL)
-        GG_STREAM_ARRAY(cols, y, normal_value, x, mean, inverse, NULL, beta);
-    else
-        GG_STREAM_ARRAY(cols, y, normal_value, x, mean, inverse, NULL, NULL);
+    for (int64_t i = 0; i < count && i < GG_MOST_ASKED; i += GG_LINE)
+        __builtin_prefetch(row + i, 1);
 }
 
 void GG_KERNEL(norm_rows)(float *y, float *mean, float *inverse, const float *x, const float *gamma, const float *beta,
                           int64_t rows, int64_t cols, float epsilon, bool rms, gg_writing writing)
 {
+    const bool asks = writing == GG_STREAM || rows * cols >= LEAST_ASKED;
     for (int64_t r = 0; r < rows; r++) {
         const float *row = x + r * cols;
-        const int64_t asked = writing == GG_STREAM && r + 1 < rows ? cols : 0;
+        const int64_t asked = asks && r + 1 < rows ? cols : 0;
         ask_for(row + cols, 0, asked / 2);
+        ask_to_write(y + (r + 1) * cols, writing == GG_STREAM ? 0 : asked);
         const row_norm n = norm_of(row, cols, epsilon, rms);
         if (mean != NULL)
             mean[r] = n.mean;
         if (inverse != NULL)
             inverse[r] = n.inverse;
         ask_for(row + cols, asked / 2, asked);
-        if (writing == GG_STREAM)
-            normalize_streamed(y + r * cols, row, cols, n, gamma, beta);
-        else
-            normalize(y + r * cols, row, cols, n, gamma, beta);
+        normalize(y + r * cols, row, cols, n, gamma, beta, writing);
     }
     if (writing == GG_STREAM)
         stream_end();

@@ -29,49 +29,61 @@ GG_APART void share_row(float *y, const float *e, float share, int64_t cols)
 /* Exponentials wait in the first-level cache for their sum. */
 enum { MOST_STREAMED = 4096 };
 
-/* A row's exponentials, while those of the row before go to memory as y and the row behind is asked for: three things
- * that wait for different parts of the machine. */
+/* A row whose exponentials wait to be written. */
 typedef struct row_on_its_way {
     float *y;
     const float *e;
     float share;
 } row_on_its_way;
 
-GG_APART float exp_stream(float *e, const float *x, int64_t cols, float shift, row_on_its_way before, int64_t ahead)
+/* The sum of a row's exponentials, and the largest element of the row behind. */
+typedef struct row_found {
+    float sum, largest;
+} row_found;
+
+/* A row's exponentials, while those of the row before go to memory as y, the row behind is searched for its largest
+ * element, and what lies a page further is asked for: a line each in every turn, so that no part of the machine waits
+ * for another. */
+GG_APART row_found exp_stream(float *e, const float *x, int64_t cols, float shift, row_on_its_way before,
+                              const float *behind)
 {
-    float partial[LANES];
+    float partial[LANES], largest[LANES];
     lanes_set(partial, -0.0f);
+    lanes_set(largest, -INFINITY);
     for (int64_t i = 0; i < cols; i += GG_LINE) {
         float line[GG_LINE];
-        __builtin_prefetch(x + i - i / 4 + ahead);
+        __builtin_prefetch(behind + i + GG_AHEAD);
         GG_UNROLL for (int64_t j = i; j < i + GG_LINE; j += LANES)
         {
             GG_FOR_LANES (lane, LANES)
                 exp_store_element(lane, j + lane, partial, e, x, shift, vm_exp_nonpositive);
+            GG_FOR_LANES (lane, LANES)
+                largest_element(lane, j + lane, largest, behind);
         }
         GG_FOR_LANES (lane, GG_LINE)
             line[lane] = share_value(i + lane, before.e, before.share);
         stream_line(before.y + i, line);
     }
-    return lanes_total(partial);
+    GG_FOLD(largest, LANES, GG_LARGER_OF);
+    return (row_found){lanes_total(partial), largest[0]};
 }
 
 static void forward_streamed(float *y, const float *x, int64_t rows, int64_t cols)
 {
-    float e[2][MOST_STREAMED];
+    float e[2][MOST_STREAMED], shift = row_shift(x, cols);
     row_on_its_way before = {0};
     for (int64_t r = 0; r < rows; r++) {
-        const float *row = x + r * cols;
-        const int64_t next = r + 1 < rows ? cols : 0;
-        ask_for(row + next, 0, next / 4);
-        const float shift = row_shift(row, cols);
+        const float *row = x + r * cols, *behind = r + 1 < rows ? row + cols : row;
         float *powers = e[r % 2], sum;
         if (shift != 0.0f && before.y != NULL) {
-            sum = exp_stream(powers, row, cols, shift, before, next + next / 4);
+            const row_found found = exp_stream(powers, row, cols, shift, before, behind);
+            sum = found.sum;
+            shift = shift_for(found.largest);
         } else {
             if (before.y != NULL)
                 share_row(before.y, before.e, before.share, cols);
             sum = row_exp(powers, row, cols, shift);
+            shift = row_shift(behind, cols);
         }
         before = (row_on_its_way){y + r * cols, powers, share_of(1.0f, sum)};
     }

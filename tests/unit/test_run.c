@@ -271,6 +271,37 @@ START_TEST(data_is_there_when_promised)
 }
 END_TEST
 
+/* A sum of GELU's results for many rows, made in the affine layer or in one of its own behind it. */
+enum { RESULT_ROWS = 512, RESULTS = 257 };
+
+static void run_many(float *results, float *gradients, const float *rows, bool apart)
+{
+    ck_assert_int_eq(gg_model_new(&model, 1), GG_OK);
+    x = gg_input(model, "x", 2, (int64_t[]){RESULT_ROWS, IN});
+    const gg_affine_options options = {.activation = apart ? GG_IDENTITY : GG_GELU, .init = GG_INIT_HE};
+    hidden = gg_affine(model, x, RESULTS, &options);
+    hidden = apart ? gg_gelu(model, hidden) : hidden;
+    loss = gg_node_sum(model, gg_node_sum(model, hidden));
+    ck_assert_int_eq(gg_model_keep(model, hidden, false), GG_OK);
+    ck_assert_msg(gg_model_plan(model, loss, 1) == GG_OK, "%s", gg_error_message());
+    ck_assert_int_eq(gg_model_bind(model, x, rows), GG_OK);
+    step();
+    memcpy(results, gg_model_data(model, hidden), RESULT_ROWS * RESULTS * sizeof *results);
+    memcpy(gradients, gg_model_gradients(model), (IN + 1) * RESULTS * sizeof *gradients);
+    finish();
+}
+
+START_TEST(many_results_of_a_fused_activation)
+{
+    static float results[2][RESULT_ROWS * RESULTS], gradients[2][(IN + 1) * RESULTS];
+    const float *rows = support_uniform(RESULT_ROWS * IN, -2.0, 2.0, 7);
+    run_many(results[0], gradients[0], rows, false);
+    run_many(results[1], gradients[1], rows, true);
+    ck_assert_mem_eq(results[0], results[1], sizeof results[0]);
+    ck_assert_mem_eq(gradients[0], gradients[1], sizeof gradients[0]);
+}
+END_TEST
+
 /* Targets of the second loss, at the end of a chain of layers so wide that their places are sought after. */
 static gg_value wide[5], outputs, targets;
 
@@ -501,6 +532,7 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, extents_that_are_refused);
     tcase_add_test(tests, labels_out_of_range);
     tcase_add_test(tests, data_is_there_when_promised);
+    tcase_add_test(tests, many_results_of_a_fused_activation);
     tcase_add_test(tests, kept_values_outlive_other_runs);
     tcase_add_test(tests, kept_values_outlive_runs_without_loss);
     tcase_add_test(tests, gradients_do_not_linger);
