@@ -15,15 +15,14 @@
 /* ---- what pays ---- */
 
 enum {
-    PACK_ROWS = 16,           /* rows that the weights are multiplied by, over all steps, for which packing them pays */
-    UNIT_BLOCK = 16,          /* units that stay with one thread: a register of floats, a cache line */
-    STEP_GRAIN = 1 << 17,     /* multiply-adds of a step below which a second thread's barrier does not pay */
-    REGION_GRAIN = 1 << 18,   /* of all steps, below which a second thread is not woken */
-    ROWS_WEIGHTS = 320000,    /* floats of recurrent weights, up to which a second-level cache holds all of them */
-    ROWS_LEAST = 8,           /* of the batch, for each thread, to be shared out by rows */
-    JOINED_ROWS = 32,         /* of the batch, from which a step multiplies its input too, and the floats of all */
-    JOINED_WEIGHTS = 3 << 20, /* weights up to which it does; */
-    JOINED_ANY = 64           /* rows from which it does however many the weights */
+    PACK_ROWS = 16,         /* rows that the weights are multiplied by, over all steps, for which packing them pays */
+    UNIT_BLOCK = 16,        /* units that stay with one thread: a register of floats, a cache line */
+    STEP_GRAIN = 1 << 17,   /* multiply-adds of a step below which a second thread's barrier does not pay */
+    REGION_GRAIN = 1 << 18, /* of all steps, below which a second thread is not woken */
+    ROWS_WEIGHTS = 320000,  /* floats of recurrent weights, up to which a second-level cache holds all of them */
+    ROWS_LEAST = 8,         /* of the batch, for each thread, to be shared out by rows */
+    JOINED_ROWS = 32,       /* of the batch, from which a step multiplies its input too */
+    INPUT_ROWS = 256        /* of x multiplied together then; with more than a quarter of that, a step's alone */
 };
 
 /* ---- cells ---- */
@@ -152,14 +151,24 @@ static bool packs(int64_t steps, int64_t batch)
     return steps > 1 && steps * batch >= PACK_ROWS;
 }
 
-/* Whether a step multiplies its input, too: that saves the way of the input's part to memory and back. Weights larger
- * than the caches, read anew for few rows, would cost more. */
+/* Whether a step multiplies its input, too: that saves the way of the input's part to memory and back. With few rows
+ * the copy of wx would cost more. */
 static bool takes_input(const gg_recurrent_shape *s)
 {
     const bool sums = s->cell == GG_CELL_LSTM || s->cell == GG_CELL_RNN_TANH || s->cell == GG_CELL_RNN_RELU;
-    const int64_t weights = (s->in + s->hidden) * s->hidden * cells[s->cell].gates;
-    return sums && s->in > 0 && packs(s->steps, s->batch)
-           && s->batch >= (weights <= JOINED_WEIGHTS ? JOINED_ROWS : JOINED_ANY);
+    return sums && s->in > 0 && packs(s->steps, s->batch) && s->batch >= JOINED_ROWS;
+}
+
+/* Whether several steps' inputs are multiplied together. Where weights outgrow the second-level cache, wx then comes
+ * from the third level once for all of them, and less of wh is pushed out in between. */
+static bool joins_steps(const gg_recurrent_shape *s)
+{
+    return takes_input(s) && s->hidden * s->hidden * cells[s->cell].gates > ROWS_WEIGHTS;
+}
+
+static int64_t input_steps(const gg_recurrent_shape *s)
+{
+    return joins_steps(s) && s->batch <= INPUT_ROWS / 4 ? INPUT_ROWS / s->batch : 1;
 }
 
 static int64_t most(int64_t a, int64_t b)
@@ -180,7 +189,9 @@ static room room_of(const gg_recurrent_shape *s, gg_recurrent_pass pass)
         m.input = whole_lines(gg_recurrent_turned_floats(s));
         m.scratch = most(packed, m.input + wx);
     }
-    m.dh = m.scratch + whole_lines(backward ? state : s->batch * columns);
+    /* As much as any smaller batch would need. */
+    const int64_t rows = joins_steps(s) ? most(s->batch, INPUT_ROWS) : s->batch;
+    m.dh = m.scratch + whole_lines(backward ? state : rows * columns);
     m.dc = m.dh + (backward ? whole_lines(state) : 0);
     m.floats = m.dc + (backward && s->cell == GG_CELL_LSTM ? whole_lines(state) : 0);
     return m;
@@ -356,6 +367,7 @@ static void set_forward(gg_recurrent_run *r, const gg_recurrent_shape *s, const 
     r->ld_last = distance(out->ld_last, s);
     const room m = room_of(s, GG_RECURRENT_FORWARD);
     r->scratch = workspace + m.scratch;
+    r->input_steps = 1;
     r->weights =
         (gg_step_weights){r->inputs->wh, r->columns, packed, h, h, r->batch, before ? 2 : cells[r->cell].gates, false};
     if (before)
@@ -368,6 +380,7 @@ static void set_forward(gg_recurrent_run *r, const gg_recurrent_shape *s, const 
                                  r->in,         r->batch,   cells[r->cell].gates, false};
     memset(zeros, 0, (size_t)r->columns * sizeof *zeros);
     r->zeros = zeros;
+    r->input_steps = input_steps(s);
 }
 
 static void set_backward(gg_recurrent_run *r, const gg_recurrent_shape *s, const gg_recurrent_gradients *out,
@@ -379,6 +392,7 @@ static void set_backward(gg_recurrent_run *r, const gg_recurrent_shape *s, const
     r->ldy = distance(given->lddy, s);
     r->ld_last = distance(given->ld_last, s);
     r->ld_start = distance(out->ld0, s);
+    r->input_steps = 1;
     if (workspace == NULL) /* no state: only zeros remain to be written */
         return;
     r->scratch = workspace + m.scratch;
@@ -431,7 +445,8 @@ static void run_share(const team_job *job, const gg_recurrent_run *r, int member
     share.end = share.by_rows ? r->hidden : share.part_end;
     share.first_row = share.by_rows ? r->batch * member / members : 0;
     share.rows = share.by_rows ? r->batch * (member + 1) / members - share.first_row : r->batch;
-    share.scratch = r->scratch + (share.first_row * r->hidden + share.begin * r->batch) * r->weights.gates;
+    share.scratch =
+        r->scratch + (share.first_row * r->hidden + share.begin * r->batch * r->input_steps) * r->weights.gates;
     job->body(&share);
 }
 

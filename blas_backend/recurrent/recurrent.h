@@ -33,6 +33,7 @@ typedef struct gg_recurrent_run {
     gg_step_weights weights;   /* forward: gates that the state is multiplied for; backward: wh transposed */
     gg_step_weights candidate; /* GRU_BEFORE forward: n */
     gg_step_weights input;     /* forward: wx, where a step multiplies its input, too; units 0: it does not */
+    int64_t input_steps;       /* whose inputs are multiplied together then; above 1 only where units are shared out */
     const float *zeros;        /* in the bias's place then, if there is none */
     float *scratch;            /* of products */
     gg_barrier *barrier;

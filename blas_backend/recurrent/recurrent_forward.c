@@ -1,10 +1,11 @@
 /* recurrent_forward.c - all steps of a recurrent layer, for the units of one thread.
  *
- * Each step multiplies the input by its weights and adds the state times the recurrent ones, a group of units at a
- * time, and the cell's kernel makes gates and the new state of that sum while it is in cache. Where a reset stands
- * between the two, or weights are large and rows few, the input's part of the gates is computed for many steps at once
- * instead, into the cache where the activated gates will stand. Threads share out units, so that a step needs one
- * barrier: all of a state must be there before anybody multiplies it. */
+ * Each step adds the state times the recurrent weights to the input times its own, a group of units at a time, and the
+ * cell's kernel makes gates and the new state of that sum while it is in cache. The inputs of a few steps are
+ * multiplied together where weights are large. Where a reset stands between the two products, or rows are few, the
+ * input's part of the gates is computed for many steps at once instead, into the cache where the activated gates will
+ * stand. Threads share out units, so that a step needs one barrier: all of a state must be there before anybody
+ * multiplies it. */
 #include "recurrent.h"
 
 #include <string.h>
@@ -98,7 +99,6 @@ static gg_cell_forward step_of(const gg_recurrent_share *s, int64_t step)
         .rows = s->rows,
         .step = t,
         .lengths = r->inputs->lengths != NULL ? r->inputs->lengths + s->first_row : NULL,
-        .product = s->scratch,
         .gates = r->gates + row * r->kept,
         .gates_ld = r->kept,
         .gate_step = r->hidden,
@@ -129,11 +129,12 @@ static float *ahead(float *p, int64_t floats)
     return p != NULL ? p + floats : NULL;
 }
 
-static void run_cell(const gg_cell_forward *step, gg_cell_forward_kernel *kernel, int64_t unit, int64_t count,
-                     int gates)
+static void run_cell(const gg_cell_forward *step, gg_cell_forward_kernel *kernel, float *product, int64_t unit,
+                     int64_t count, int gates)
 {
     gg_cell_forward c = *step;
     c.units = count;
+    c.product = product;
     c.product_ld = count * gates;
     c.gates += unit;
     c.input += unit;
@@ -150,6 +151,20 @@ static void run_cell(const gg_cell_forward *step, gg_cell_forward_kernel *kernel
     kernel(&c);
 }
 
+/* The steps of time whose inputs are multiplied together with that of step t; whether t is done before the others. */
+typedef struct together {
+    int64_t first, count;
+    bool comes_first;
+} together;
+
+static together steps_with(const gg_recurrent_run *r, int64_t t)
+{
+    const int64_t step = gg_recurrent_time(r, t), begin = step - step % r->input_steps;
+    const int64_t count = least(r->input_steps, r->steps - begin);
+    const int64_t first = gg_recurrent_time(r, r->reverse ? begin + count - 1 : begin);
+    return (together){first, count, step == begin};
+}
+
 /* Products and the cell's kernel behind them, group by group. A state known to be zero is not multiplied. */
 static void run_groups(const gg_recurrent_share *s, const gg_cell_forward *step, const gg_step_weights *weights,
                        const float *operand, bool zero, gg_cell_forward_kernel *kernel)
@@ -157,17 +172,23 @@ static void run_groups(const gg_recurrent_share *s, const gg_cell_forward *step,
     const gg_recurrent_run *r = s->run;
     const bool with_input = r->input.units > 0;
     const gg_step_part part = {operand, r->hidden, 0, r->hidden, with_input};
-    const gg_step_part x = {r->inputs->x + (step->step * r->batch + s->first_row) * r->in, r->in, 0, r->in, false};
+    const together with = steps_with(r, step->step);
+    const gg_step_part x = {r->inputs->x + (with.first * r->batch + s->first_row) * r->in, r->in, 0, r->in, false};
     const int64_t group = gg_step_group(weights, s->end - s->begin);
     for (int64_t i = 0; i * group < s->end - s->begin; i++) {
         const gg_step_units own = gg_step_nth(i, step->step, group, s->begin, s->end);
-        if (with_input)
-            gg_step_multiply(s->scratch, &r->input, &x, s->rows, own.begin, own.count);
+        const int64_t floats = s->rows * own.count * weights->gates;
+        float *sums = s->scratch;
+        if (r->input_steps > 1)
+            sums += (own.begin - s->begin) * weights->gates * s->rows * r->input_steps;
+        if (with_input && with.comes_first)
+            gg_step_multiply(sums, &r->input, &x, with.count * s->rows, own.begin, own.count);
+        sums += (step->step - with.first) * floats;
         if (zero && !with_input)
-            gg_kernels()->fill(s->scratch, s->rows * own.count * weights->gates, 0.0f);
+            gg_kernels()->fill(sums, floats, 0.0f);
         else if (!zero)
-            gg_step_multiply(s->scratch, weights, &part, s->rows, own.begin, own.count);
-        run_cell(step, kernel, own.begin, own.count, weights->gates);
+            gg_step_multiply(sums, weights, &part, s->rows, own.begin, own.count);
+        run_cell(step, kernel, sums, own.begin, own.count, weights->gates);
     }
 }
 

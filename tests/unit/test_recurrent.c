@@ -84,6 +84,26 @@ START_TEST(any_number_of_threads)
 }
 END_TEST
 
+/* Weights so large that the inputs of some steps are multiplied together, but for the last ones of the sequence. */
+START_TEST(inputs_of_several_steps)
+{
+    static const gg_recurrent_shape shapes[] = {
+        {.cell = GG_CELL_LSTM, .steps = 9, .batch = 33, .in = 7, .hidden = 290},
+        {.cell = GG_CELL_RNN_TANH, .steps = 9, .batch = 60, .in = 70, .hidden = 570},
+    };
+    const int threads_before = gg_threads();
+    const recurrent_options o = options_of(_i / 2 % 2 == 0 ? 3 : 8 + 16);
+    const recurrent_case c = recurrent_case_new(&shapes[_i % 2], &o, 5);
+    for (int threads = 1; threads <= 3; threads++) {
+        recurrent_found found = {.y = NULL};
+        ck_assert_int_eq(gg_set_threads(threads), GG_OK);
+        recurrent_case_run(&found, &c, 1);
+        recurrent_case_check(&c, &found);
+    }
+    ck_assert_int_eq(gg_set_threads(threads_before), GG_OK);
+}
+END_TEST
+
 /* Two directions at once, on one thread, on one each, on several each. */
 START_TEST(directions)
 {
@@ -244,6 +264,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, every_option, 0, GG_CELL_COUNT);
     tcase_add_loop_test(tests, awkward_sizes, 0, GG_CELL_COUNT);
     tcase_add_loop_test(tests, any_number_of_threads, 0, LARGE * GG_CELL_COUNT);
+    tcase_add_loop_test(tests, inputs_of_several_steps, 0, 4);
     tcase_add_loop_test(tests, directions, 0, GG_CELL_COUNT);
     tcase_add_test(tests, every_instruction_set);
     tcase_add_loop_test(tests, saturated_gates, 0, GG_CELL_COUNT);

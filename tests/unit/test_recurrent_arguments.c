@@ -145,14 +145,20 @@ START_TEST(queries)
 }
 END_TEST
 
+/* Of small weights and of large ones. */
 START_TEST(smaller_sizes_need_no_more)
 {
-    static const int64_t sizes[] = {0, 1, 2, 3, 5, 15, 16, 17, 40};
+    const int large = _i;
+    static const int64_t sizes[] = {0, 1, 2, 3, 5, 15, 16, 17, 31, 32, 40, 64, 65, 200};
     enum { SIZES = sizeof sizes / sizeof *sizes };
     for (int cell = 0; cell < GG_CELL_COUNT; cell++)
         for (int pass = 0; pass < GG_RECURRENT_PASS_COUNT; pass++) {
-            const gg_recurrent_shape most = {
+            gg_recurrent_shape most = {
                 .cell = (gg_cell)cell, .steps = 17, .batch = 17, .in = 3, .hidden = 33, .directions = 2};
+            if (large != 0) {
+                most.batch = 200;
+                most.hidden = 600;
+            }
             int64_t enough = 0, cache_enough = 0;
             ck_assert_int_eq(gg_recurrent_workspace(&enough, (gg_recurrent_pass)pass, &most), GG_OK);
             ck_assert_int_eq(gg_recurrent_cache(&cache_enough, &most), GG_OK);
@@ -190,6 +196,6 @@ static void add_tests(TCase *tests)
     tcase_add_test(tests, bad_results);
     tcase_add_test(tests, null_structures);
     tcase_add_test(tests, queries);
-    tcase_add_test(tests, smaller_sizes_need_no_more);
+    tcase_add_loop_test(tests, smaller_sizes_need_no_more, 0, 2);
     tcase_add_test(tests, names);
 }
