@@ -53,7 +53,7 @@ typedef struct gg_winograd {
     int64_t band_rows;                    /* rows of tiles at most that are transformed together */
     int64_t v_row;                        /* floats from tile to tile of V */
     int64_t v_stride, u_stride, m_stride; /* floats from value to value */
-    gg_winograd_area v, u, m, pixels, columns, taps;
+    gg_winograd_area v, u, m, pixels, taps;
     int64_t total; /* floats of workspace */
 } gg_winograd;
 
@@ -112,9 +112,8 @@ static inline int gg_winograd_pieces(int64_t n, int64_t most)
 
 /* The thread's own arrays for transforms. */
 typedef struct gg_winograd_scratch {
-    float *pixels;  /* [row][pixel][16] of a band */
-    float *columns; /* for the kernels */
-    float *taps;    /* [channel][9][16] of a few channels */
+    float *pixels; /* [row][pixel][16] of a band */
+    float *taps;   /* [channel][9][16] of a few channels */
 } gg_winograd_scratch;
 
 gg_winograd_scratch gg_winograd_own(const gg_winograd *p, float *workspace, int part);
