@@ -87,6 +87,20 @@ static inline float *gg_winograd_at(float *workspace, gg_winograd_area area, int
 /* Part `part` of [begin, end) in as many nearly equal pieces as there are parts. */
 gg_winograd_range gg_winograd_share(int64_t begin, int64_t end, int part, int parts);
 
+/* Rows of one group: groups times rows, one group after the other, are what threads share out. */
+typedef struct gg_winograd_piece {
+    int64_t group;
+    gg_winograd_range rows;
+} gg_winograd_piece;
+
+/* The piece from item i on that ends with its group or before item `end`; `rows`: those of every group. */
+static inline gg_winograd_piece gg_winograd_piece_at(gg_winograd_range rows, int64_t i, int64_t end)
+{
+    const int64_t n = rows.end - rows.begin, group = i / n, row = rows.begin + i % n;
+    const int64_t last = end < (group + 1) * n ? end : (group + 1) * n;
+    return (gg_winograd_piece){group, {row, row + last - i}};
+}
+
 static inline int64_t gg_winograd_groups(int64_t n)
 {
     return (n + GG_GROUP - 1) / GG_GROUP;
