@@ -140,14 +140,14 @@ static void make_input(void *context, int part, int parts)
     const job *j = context;
     const gg_winograd *p = j->p;
     const gg_winograd_scratch own = gg_winograd_own(p, j->call->workspace, part);
-    const int64_t rows = j->rows.end - j->rows.begin;
-    const gg_winograd_range mine = gg_winograd_share(0, gg_winograd_groups(p->channels) * rows, part, parts);
-    for (int64_t i = mine.begin, end; i < mine.end; i = end) {
-        const int64_t group = i / rows, row = i % rows;
-        end = least(mine.end, (group + 1) * rows);
-        float *v = gg_winograd_at(j->call->workspace, p->v, part) + row * p->row_tiles * p->v_row;
-        gg_winograd_input(p, v + group * GG_GROUP, source(j), group,
-                          (gg_winograd_range){j->rows.begin + row, j->rows.begin + row + end - i}, &own);
+    const int64_t items = gg_winograd_groups(p->channels) * (j->rows.end - j->rows.begin);
+    const gg_winograd_range mine = gg_winograd_share(0, items, part, parts);
+    gg_winograd_piece piece;
+    for (int64_t i = mine.begin; i < mine.end; i += piece.rows.end - piece.rows.begin) {
+        piece = gg_winograd_piece_at(j->rows, i, mine.end);
+        const int64_t first = (piece.rows.begin - j->rows.begin) * p->row_tiles;
+        float *v = gg_winograd_at(j->call->workspace, p->v, part) + first * p->v_row + piece.group * GG_GROUP;
+        gg_winograd_input(p, v, source(j), piece.group, piece.rows, &own);
     }
 }
 

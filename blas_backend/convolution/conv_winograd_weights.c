@@ -141,13 +141,12 @@ static void make_operands(void *context, int part, int parts)
 {
     const job *j = context;
     const gg_winograd_scratch own = gg_winograd_own(j->p, j->call->workspace, part);
-    const int64_t rows = j->rows.end - j->rows.begin;
     const int64_t groups = gg_winograd_groups(j->p->channels) + gg_winograd_groups(j->p->filters);
-    const gg_winograd_range mine = gg_winograd_share(0, groups * rows, part, parts);
-    for (int64_t i = mine.begin, end; i < mine.end; i = end) {
-        const int64_t group = i / rows, row = j->rows.begin + i % rows;
-        end = least(mine.end, (group + 1) * rows);
-        transform_group(j, group, (gg_winograd_range){row, row + end - i}, part, &own);
+    const gg_winograd_range mine = gg_winograd_share(0, groups * (j->rows.end - j->rows.begin), part, parts);
+    gg_winograd_piece piece;
+    for (int64_t i = mine.begin; i < mine.end; i += piece.rows.end - piece.rows.begin) {
+        piece = gg_winograd_piece_at(j->rows, i, mine.end);
+        transform_group(j, piece.group, piece.rows, part, &own);
     }
 }
 

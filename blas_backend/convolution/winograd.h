@@ -53,7 +53,7 @@ typedef struct gg_winograd {
     int64_t band_rows;                    /* rows of tiles at most that are transformed together */
     int64_t v_row;                        /* floats from tile to tile of V */
     int64_t v_stride, u_stride, m_stride; /* floats from value to value */
-    gg_winograd_area v, u, m, pixels, columns, taps;
+    gg_winograd_area v, u, m, pixels, taps;
     int64_t total; /* floats of workspace */
 } gg_winograd;
 
@@ -87,6 +87,20 @@ static inline float *gg_winograd_at(float *workspace, gg_winograd_area area, int
 /* Part `part` of [begin, end) in as many nearly equal pieces as there are parts. */
 gg_winograd_range gg_winograd_share(int64_t begin, int64_t end, int part, int parts);
 
+/* Rows of one group: groups times rows, one group after the other, are what threads share out. */
+typedef struct gg_winograd_piece {
+    int64_t group;
+    gg_winograd_range rows;
+} gg_winograd_piece;
+
+/* The piece from item i on that ends with its group or before item `end`; `rows`: those of every group. */
+static inline gg_winograd_piece gg_winograd_piece_at(gg_winograd_range rows, int64_t i, int64_t end)
+{
+    const int64_t n = rows.end - rows.begin, group = i / n, row = rows.begin + i % n;
+    const int64_t last = end < (group + 1) * n ? end : (group + 1) * n;
+    return (gg_winograd_piece){group, {row, row + last - i}};
+}
+
 static inline int64_t gg_winograd_groups(int64_t n)
 {
     return (n + GG_GROUP - 1) / GG_GROUP;
@@ -112,9 +126,8 @@ static inline int gg_winograd_pieces(int64_t n, int64_t most)
 
 /* The thread's own arrays for transforms. */
 typedef struct gg_winograd_scratch {
-    float *pixels;  /* [row][pixel][16] of a band */
-    float *columns; /* for the kernels */
-    float *taps;    /* [channel][9][16] of a few channels */
+    float *pixels; /* [row][pixel][16] of a band */
+    float *taps;   /* [channel][9][16] of a few channels */
 } gg_winograd_scratch;
 
 gg_winograd_scratch gg_winograd_own(const gg_winograd *p, float *workspace, int part);

@@ -1,11 +1,11 @@
 /* winograd_plan.c - a pass of minimal filtering laid out: tiles, order, blocks, workspace.
  *
  * The workspace, in whole cache lines ("own" comes once for each thread; a block is some rows of tiles):
- *     data, shallow     [ U of all panels | own: pixels, columns, taps, V of a block, M of a block and panel ]
- *     data, deep        [ V of a block | own: pixels, columns, taps, M of a block and panel, U of 128 channels and a
+ *     data, shallow     [ U of all panels | own: pixels, taps, V of a block, M of a block and panel ]
+ *     data, deep        [ V of a block | own: pixels, taps, M of a block and panel, U of 128 channels and a
  *                         panel ]
- *     weights, shallow  [ own: pixels, columns, taps, V of a block, dM of a block and panel, dU of all panels ]
- *     weights, deep     [ V of a block | dM of a block, all panels | own: pixels, columns, taps, dU of 64 channels and
+ *     weights, shallow  [ own: pixels, taps, V of a block, dM of a block and panel, dU of all panels ]
+ *     weights, deep     [ V of a block | dM of a block, all panels | own: pixels, taps, dU of 64 channels and
  *                         a panel ] */
 #include <stddef.h>
 
@@ -14,7 +14,7 @@
 
 enum {
     TAPS = 3,
-    PIXELS = 24576,    /* floats of a band of pixels, 96 KiB: stays in the second level */
+    PIXELS = 9000,     /* floats of a band of pixels, 35 KiB: little of it leaves the first level */
     FEWEST_TILES = 24, /* of a block: fewer rows waste the products */
     DEEP_TILES = 256,  /* of a block of the deep order: V and M of them go through the third level */
     DEEP_CHANNELS =
@@ -25,6 +25,8 @@ enum {
     WEIGHTS_TILES = 64,      /* of a deep block: 64 channels of V, 64 filters of dM and their dU stay in the second
                                 level */
     WEIGHTS_CHANNELS = 64,
+    WEIGHTS_BLOCK = 32, /* tiles at most of a shallow block with few filters: with more of them V, dM and dU drive
+                           each other out of the second level */
     WEIGHTS_SHALLOW = 1 << 17, /* channels * filters * threads up to which each thread has a dU */
     PART_WORK = 1 << 18        /* multiply-adds below which another thread does not pay */
 };
@@ -99,12 +101,18 @@ static int64_t rows_of(const gg_winograd *p, int64_t tiles)
     return least(p->rows, most(1, tiles / p->row_tiles));
 }
 
-/* Tiles of a shallow block. U or dU, channels * filters of it, pass by once for a block, V and M, tiles * (channels +
- * filters): with as many tiles neither is more than the other. */
+/* Tiles of a shallow block. U or dU, channels * filters of it, pass by once for a block, V and M, tiles *
+ * (channels + filters): with as many tiles neither is more than the other. */
 static int64_t shallow_tiles(const gg_winograd *p)
 {
     const double channels = (double)p->channels, filters = (double)p->filters;
     return most(FEWEST_TILES, (int64_t)(channels * filters / (channels + filters)));
+}
+
+static int64_t weights_tiles(const gg_winograd *p)
+{
+    const int64_t tiles = shallow_tiles(p);
+    return p->channels * p->filters <= FEW_FILTERS ? least(WEIGHTS_BLOCK, tiles) : tiles;
 }
 
 /* Which order suits how many images: a thread without a whole block gains nothing from a U of all filters. */
@@ -129,7 +137,10 @@ static order order_of(const gg_winograd *p, bool weights, int threads)
 
 static void set_blocks(gg_winograd *p, bool weights)
 {
-    p->block_rows = rows_of(p, !p->deep ? shallow_tiles(p) : weights ? WEIGHTS_TILES : DEEP_TILES);
+    const int64_t tiles = p->deep   ? (weights ? WEIGHTS_TILES : DEEP_TILES)
+                          : weights ? weights_tiles(p)
+                                    : shallow_tiles(p);
+    p->block_rows = rows_of(p, tiles);
     p->u_channels = p->deep ? least(p->channels, weights ? WEIGHTS_CHANNELS : DEEP_CHANNELS) : p->channels;
     const int64_t widest = most(p->width, p->out_width);
     const int64_t overlap = p->n.pixels - p->n.step, rows = most(p->n.step, p->n.results);
@@ -161,9 +172,6 @@ static void set_workspace(gg_winograd *p, bool weights)
     const int64_t widest = most(p->width, p->out_width);
     const int64_t overlap = p->n.pixels - p->n.step, rows = p->band_rows * most(p->n.step, p->n.results) + overlap;
     place(&p->pixels, &end, rows * widest * GG_GROUP);
-    place(&p->columns, &end,
-          most((p->row_tiles * p->n.step + overlap) * p->n.inputs, p->row_tiles * p->n.results * p->n.outputs)
-              * GG_GROUP);
     place(&p->taps, &end, (int64_t)GG_GROUP * TAPS * TAPS * GG_GROUP);
     if (!p->deep)
         place(&p->v, &end, v);
@@ -172,7 +180,7 @@ static void set_workspace(gg_winograd *p, bool weights)
     if (weights || p->deep)
         place(&p->u, &end, weights && !p->deep ? panels * u : u);
     const int64_t own = end - shared;
-    gg_winograd_area *const areas[] = {&p->v, &p->u, &p->m, &p->pixels, &p->columns, &p->taps};
+    gg_winograd_area *const areas[] = {&p->v, &p->u, &p->m, &p->pixels, &p->taps};
     for (size_t i = 0; i < sizeof areas / sizeof *areas; i++)
         areas[i]->step = areas[i]->offset >= shared ? own : 0;
     p->total = shared + p->parts * own;
@@ -252,6 +260,5 @@ bool gg_winograd_next_product(const gg_winograd *p, gg_winograd_product *product
 gg_winograd_scratch gg_winograd_own(const gg_winograd *p, float *workspace, int part)
 {
     return (gg_winograd_scratch){.pixels = gg_winograd_at(workspace, p->pixels, part),
-                                 .columns = gg_winograd_at(workspace, p->columns, part),
                                  .taps = gg_winograd_at(workspace, p->taps, part)};
 }

@@ -58,8 +58,8 @@ void gg_winograd_input(const gg_winograd *p, float *v, const float *x, int64_t g
                     row % p->image_rows * p->n.step - p->pad_top, n * p->n.step + overlap);
         for (int64_t i = 0; i < n; i++)
             gg_kernels()->winograd_input(v + (row - rows.begin + i) * p->row_tiles * p->v_row, p->v_stride, p->v_row,
-                                         own->pixels + i * p->n.step * line + cut * GG_GROUP, line, own->columns, left,
-                                         width, p->row_tiles, p->form);
+                                         own->pixels + i * p->n.step * line + cut * GG_GROUP, line, left, width,
+                                         p->row_tiles, p->form);
     }
 }
 
@@ -74,8 +74,8 @@ void gg_winograd_gradient(const gg_winograd *p, float *m, int64_t ld, const floa
                     row % p->image_rows * p->n.results, n * p->n.results);
         for (int64_t i = 0; i < n; i++)
             gg_kernels()->winograd_gradient(m + (row - rows.begin + i) * p->row_tiles * ld, p->m_stride, ld,
-                                            own->pixels + i * p->n.results * line, line, own->columns, p->out_width,
-                                            p->row_tiles, p->form);
+                                            own->pixels + i * p->n.results * line, line, p->out_width, p->row_tiles,
+                                            p->form);
     }
 }
 
@@ -107,7 +107,7 @@ void gg_winograd_output(const gg_winograd *p, const gg_conv_call *call, const fl
         n = band(p, row, rows.end);
         for (int64_t i = 0; i < n; i++)
             gg_kernels()->winograd_output(own->pixels + i * p->n.results * line, line,
-                                          m + (row - rows.begin + i) * p->row_tiles * ld, p->m_stride, ld, own->columns,
+                                          m + (row - rows.begin + i) * p->row_tiles * ld, p->m_stride, ld,
                                           p->skipped_columns, p->out_width, p->row_tiles, p->form);
         store_pixels(p, call, own->pixels, group, row, n);
     }

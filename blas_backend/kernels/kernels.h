@@ -223,8 +223,7 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   hidden_gradient     dh += the product's, times drop: what is left of gg_cell_backward without a cell
  *   winograd_...        transforms of convolution's tiles, 16 channels or filters side by side; a row of tiles, or one
  *                       channel's filters, a call. The vectors of value i lie i * stride further, those of tile t
- *                       t * ld; rows of pixels row_step apart; columns: scratch for the pixels of the row, as many
- *                       values of 16 floats each as a direction has. See winograd.c */
+ *                       t * ld; rows of pixels row_step apart. See winograd.c */
 #define GG_KERNEL_LIST(X)                                                                                              \
     X(void, add, (float *y, const float *a, const float *b, int64_t n))                                                \
     X(void, multiply, (float *y, const float *a, const float *b, int64_t n))                                           \
@@ -358,14 +357,14 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, gru_before_reset_backward, (const gg_cell_backward *c))                                                    \
     X(void, hidden_gradient, (const gg_cell_backward *c))                                                              \
     X(void, winograd_input,                                                                                            \
-      (float *v, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t left,      \
-       int64_t width, int64_t tiles, gg_winograd_form form))                                                           \
-    X(void, winograd_gradient,                                                                                         \
-      (float *m, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, float *columns, int64_t width,     \
+      (float *v, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, int64_t left, int64_t width,       \
        int64_t tiles, gg_winograd_form form))                                                                          \
+    X(void, winograd_gradient,                                                                                         \
+      (float *m, int64_t stride, int64_t ld, const float *pixels, int64_t row_step, int64_t width, int64_t tiles,      \
+       gg_winograd_form form))                                                                                         \
     X(void, winograd_output,                                                                                           \
-      (float *pixels, int64_t row_step, const float *m, int64_t stride, int64_t ld, float *columns, int64_t skipped,   \
-       int64_t width, int64_t tiles, gg_winograd_form form))                                                           \
+      (float *pixels, int64_t row_step, const float *m, int64_t stride, int64_t ld, int64_t skipped, int64_t width,    \
+       int64_t tiles, gg_winograd_form form))                                                                          \
     X(void, winograd_filter, (float *u, int64_t stride, const float *taps, int64_t step, gg_winograd_form form))       \
     X(void, winograd_filter_gradient, (float *taps, const float *m, int64_t stride, gg_winograd_form form))
 

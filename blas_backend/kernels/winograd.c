@@ -5,8 +5,9 @@
  *   y  = A^T [(G g G^T) o (B^T d B)] A          d is A x A, o multiplies element by element
  *   dg = G^T [(A dy A^T) o (B^T d B)] G         the gradient of the filter, by the same products
  * Each side is the same map along columns and along rows; a channel or filter is a lane of the vectors, 16 together.
- * A row of tiles first goes through the map along its columns, whose results neighbouring tiles share, and then along
- * its rows. In between it is columns [pixel of the row][A][16].
+ * A tile first goes through the map along its columns, whose results neighbouring tiles share, and then along its
+ * rows. In between it is columns [pixel of the row][A][16], those of one tile: few enough to stay in the first level
+ * beside the values that pass through it, and so soon used that sums go on while values wait for the second level.
  *
  * F(2): evaluation at 0, 1, -1 and infinity. F(4): at 0, +-a, +-b and infinity, a = 1 / sqrt 2, b = sqrt 2, whose
  * squares and reciprocals are near to 1: the errors of rounding grow ten times less than with the usual 1 and 2.
@@ -255,48 +256,54 @@ GG_INLINE void apply(map *f, int to, int from, float *target, int64_t target_ste
  * need.
  */
 GG_INLINE void to_points(map *f, int values, int from, int step, float *v, int64_t stride, int64_t ld,
-                         const float *pixels, int64_t row_step, float *columns, int64_t left, int64_t width,
-                         int64_t tiles)
+                         const float *pixels, int64_t row_step, int64_t left, int64_t width, int64_t tiles)
 {
-    const int column = values * WIDTH;
-    const int64_t end = left + width, all = tiles * step + from - step;
-    memset(columns, 0, (size_t)(left * column) * sizeof *columns);
-    for (int64_t x = 0; x < width; x++)
-        apply(f, values, from, columns + (left + x) * column, WIDTH, pixels + x * WIDTH, row_step);
-    memset(columns + end * column, 0, (size_t)((all - end) * column) * sizeof *columns);
-    for (int64_t t = 0; t < tiles; t++)
+    const int column = values * WIDTH, overlap = from - step;
+    _Alignas(64) float columns[MOST_VALUES * MOST_VALUES * WIDTH];
+    for (int64_t t = 0; t < tiles; t++) {
+        if (t > 0)
+            memcpy(columns, columns + step * column, (size_t)(overlap * column) * sizeof *columns);
+        for (int i = t > 0 ? overlap : 0; i < from; i++) {
+            const int64_t x = t * step + i - left;
+            if (x < 0 || x >= width)
+                memset(columns + i * column, 0, (size_t)column * sizeof *columns);
+            else
+                apply(f, values, from, columns + i * column, WIDTH, pixels + x * WIDTH, row_step);
+        }
         for (int i = 0; i < values; i++)
-            apply(f, values, from, v + i * values * stride + t * ld, stride, columns + t * step * column + i * WIDTH,
-                  column);
+            apply(f, values, from, v + i * values * stride + t * ld, stride, columns + i * WIDTH, column);
+    }
 }
 
 GG_INLINE void input_to_points(map *f, gg_winograd_form form, float *v, int64_t stride, int64_t ld, const float *pixels,
-                               int64_t row_step, float *columns, int64_t left, int64_t width, int64_t tiles)
+                               int64_t row_step, int64_t left, int64_t width, int64_t tiles)
 {
     const gg_winograd_sizes n = gg_winograd_sizes_of(form);
-    to_points(f, n.inputs, n.pixels, n.step, v, stride, ld, pixels, row_step, columns, left, width, tiles);
+    to_points(f, n.inputs, n.pixels, n.step, v, stride, ld, pixels, row_step, left, width, tiles);
 }
 
 /* Those of dY do not overlap. */
 GG_INLINE void gradient_to_points(map *f, gg_winograd_form form, float *m, int64_t stride, int64_t ld,
-                                  const float *pixels, int64_t row_step, float *columns, int64_t width, int64_t tiles)
+                                  const float *pixels, int64_t row_step, int64_t width, int64_t tiles)
 {
     const gg_winograd_sizes n = gg_winograd_sizes_of(form);
-    to_points(f, n.outputs, n.results, n.results, m, stride, ld, pixels, row_step, columns, 0, width, tiles);
+    to_points(f, n.outputs, n.results, n.results, m, stride, ld, pixels, row_step, 0, width, tiles);
 }
 
 /* The first `skipped` results of the row are left out. */
 GG_INLINE void from_points(map *f, gg_winograd_form form, float *pixels, int64_t row_step, const float *m,
-                           int64_t stride, int64_t ld, float *columns, int64_t skipped, int64_t width, int64_t tiles)
+                           int64_t stride, int64_t ld, int64_t skipped, int64_t width, int64_t tiles)
 {
     const gg_winograd_sizes n = gg_winograd_sizes_of(form);
     const int values = n.outputs, to = n.results, column = values * WIDTH;
-    for (int64_t t = 0; t < tiles; t++)
+    _Alignas(64) float columns[MOST_VALUES * MOST_VALUES * WIDTH];
+    for (int64_t t = 0; t < tiles; t++) {
         for (int i = 0; i < values; i++)
-            apply(f, to, values, columns + t * to * column + i * WIDTH, column, m + i * values * stride + t * ld,
-                  stride);
-    for (int64_t x = 0; x < width; x++)
-        apply(f, to, values, pixels + x * WIDTH, row_step, columns + (skipped + x) * column, WIDTH);
+            apply(f, to, values, columns + i * WIDTH, column, m + i * values * stride + t * ld, stride);
+        const int64_t first = t * to - skipped;
+        for (int64_t x = first < 0 ? -first : 0; x < to && first + x < width; x++)
+            apply(f, to, values, pixels + (first + x) * WIDTH, row_step, columns + x * column, WIDTH);
+    }
 }
 
 GG_INLINE void filter_to_points(map *f, gg_winograd_form form, float *u, int64_t stride, const float *taps,
@@ -323,9 +330,9 @@ GG_INLINE void filter_from_points(map *f, gg_winograd_form form, float *taps, co
 /* ---- the kernels: constants for the sizes of each form ---- */
 
 void GG_KERNEL(winograd_input)(float *v, int64_t stride, int64_t ld, const float *pixels, int64_t row_step,
-                               float *columns, int64_t left, int64_t width, int64_t tiles, gg_winograd_form form)
+                               int64_t left, int64_t width, int64_t tiles, gg_winograd_form form)
 {
-#define INPUT(f, form) input_to_points(f, form, v, stride, ld, pixels, row_step, columns, left, width, tiles)
+#define INPUT(f, form) input_to_points(f, form, v, stride, ld, pixels, row_step, left, width, tiles)
     switch (form) {
     case GG_WINOGRAD_2: INPUT(input_2, GG_WINOGRAD_2); break;
     case GG_WINOGRAD_4: INPUT(input_4, GG_WINOGRAD_4); break;
@@ -335,9 +342,9 @@ void GG_KERNEL(winograd_input)(float *v, int64_t stride, int64_t ld, const float
 }
 
 void GG_KERNEL(winograd_gradient)(float *m, int64_t stride, int64_t ld, const float *pixels, int64_t row_step,
-                                  float *columns, int64_t width, int64_t tiles, gg_winograd_form form)
+                                  int64_t width, int64_t tiles, gg_winograd_form form)
 {
-#define GRADIENT(f, form) gradient_to_points(f, form, m, stride, ld, pixels, row_step, columns, width, tiles)
+#define GRADIENT(f, form) gradient_to_points(f, form, m, stride, ld, pixels, row_step, width, tiles)
     if (form == GG_WINOGRAD_2)
         GRADIENT(gradient_2, GG_WINOGRAD_2);
     else if (form == GG_WINOGRAD_4)
@@ -347,9 +354,9 @@ void GG_KERNEL(winograd_gradient)(float *m, int64_t stride, int64_t ld, const fl
 }
 
 void GG_KERNEL(winograd_output)(float *pixels, int64_t row_step, const float *m, int64_t stride, int64_t ld,
-                                float *columns, int64_t skipped, int64_t width, int64_t tiles, gg_winograd_form form)
+                                int64_t skipped, int64_t width, int64_t tiles, gg_winograd_form form)
 {
-#define OUTPUT(f, form) from_points(f, form, pixels, row_step, m, stride, ld, columns, skipped, width, tiles)
+#define OUTPUT(f, form) from_points(f, form, pixels, row_step, m, stride, ld, skipped, width, tiles)
     switch (form) {
     case GG_WINOGRAD_2: OUTPUT(output_2, GG_WINOGRAD_2); break;
     case GG_WINOGRAD_4: OUTPUT(output_4, GG_WINOGRAD_4); break;
