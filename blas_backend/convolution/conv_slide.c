@@ -33,7 +33,8 @@ typedef struct job {
     int64_t band;       /* of them at a time */
     int64_t planes;     /* at a time */
     int64_t parts;      /* planes of X, or filters, to be cut into parts */
-    bool past_caches;   /* where the results go */
+    bool past_caches;   /* where the results go, */
+    float *tile;        /* by way of this one of the thread */
 } job;
 
 static int64_t least(int64_t a, int64_t b)
@@ -67,22 +68,28 @@ static void run(job *j, int64_t parts, int threads, gg_part_body body)
 
 typedef void work_on_planes(const job *j, int64_t image, int64_t channel, int64_t planes);
 
-/* The planes of X of one part, some channels of an image at a time: those whose filters lie side by side, too. */
-static void for_planes(const job *j, int part, int parts, work_on_planes *work)
+/* The planes of X of one part, some channels of an image at a time: those whose filters lie side by side, too. Without
+ * memory for a tile results go through the caches: a convolution does not fail for want of it. */
+static void for_planes(const job *shared, int part, int parts, work_on_planes *work)
 {
-    const gg_conv_geometry *g = &j->call->g;
-    const int64_t begin = j->parts * part / parts, end = j->parts * (part + 1) / parts;
-    const int64_t most = g->group_filters == 1 ? j->planes : 1;
+    job j = *shared;
+    gg_thread *own = j.past_caches ? gg_thread_own() : NULL;
+    j.tile = own != NULL ? own->tile : NULL;
+    const gg_conv_geometry *g = &j.call->g;
+    const int64_t begin = j.parts * part / parts, end = j.parts * (part + 1) / parts;
+    const int64_t at_once = g->group_filters == 1 ? j.planes : 1;
     int64_t image = begin / g->channels, channel = begin % g->channels;
     for (int64_t i = begin, planes; i < end; i += planes) {
-        planes = least(most, least(end - i, g->channels - channel));
-        work(j, image, channel, planes);
+        planes = least(at_once, least(end - i, g->channels - channel));
+        work(&j, image, channel, planes);
         channel += planes;
         if (channel == g->channels) {
             channel = 0;
             image++;
         }
     }
+    if (j.tile != NULL)
+        gg_kernels()->end_streams();
 }
 
 /* From X to Y. */
@@ -113,9 +120,8 @@ static void stream_forward(const job *j, float *y, const float *x, const float *
                            int64_t end)
 {
     const int64_t first = begin * j->slide.out_width;
-    float *tile = gg_thread_own()->tile;
-    gg_kernels()->slide(tile - first, x, w, bias, &j->slide, 1, begin, end, false);
-    gg_kernels()->stream_rows(y + first, 0, tile, 0, 1, end * j->slide.out_width - first);
+    gg_kernels()->slide(j->tile - first, x, w, bias, &j->slide, 1, begin, end, false);
+    gg_kernels()->stream_rows(y + first, 0, j->tile, 0, 1, end * j->slide.out_width - first);
 }
 
 static void forward_filter(const job *j, const float *x, int64_t image, int64_t filter, int64_t planes)
@@ -126,7 +132,7 @@ static void forward_filter(const job *j, const float *x, int64_t image, int64_t 
     float *y = call->y + (image * g->filters + filter) * g->pixels;
     for (int64_t begin = 0; begin < j->end; begin += j->band) {
         const int64_t end = least(begin + j->band, j->end);
-        if (j->past_caches) {
+        if (j->tile != NULL) {
             stream_forward(j, y, x, call->w + filter * g->taps, bias, begin, end);
             continue;
         }
@@ -146,10 +152,7 @@ static void forward_planes(const job *j, int64_t image, int64_t channel, int64_t
 
 static void forward_part(void *context, int part, int parts)
 {
-    const job *j = context;
-    for_planes(j, part, parts, forward_planes);
-    if (j->past_caches)
-        gg_kernels()->end_streams();
+    for_planes(context, part, parts, forward_planes);
 }
 
 void gg_conv_slide_forward(const gg_conv_call *call, int threads)
@@ -179,9 +182,8 @@ static void stream_data(const job *j, float *dx, const float *dy, const float *w
     const bool pairs = g->stride_y == 2;
     const int64_t from = pairs ? most(2 * begin - g->pad_top, 0) : begin;
     const int64_t to = pairs ? least(2 * end - g->pad_top, g->height) : end;
-    float *tile = gg_thread_own()->tile;
-    data_rows(j, tile - from * g->width, dy, w, turned, 1, begin, end, false);
-    gg_kernels()->stream_rows(dx + from * g->width, 0, tile, 0, 1, (to - from) * g->width);
+    data_rows(j, j->tile - from * g->width, dy, w, turned, 1, begin, end, false);
+    gg_kernels()->stream_rows(dx + from * g->width, 0, j->tile, 0, 1, (to - from) * g->width);
 }
 
 /* What one filter for each plane adds to X. */
@@ -194,7 +196,7 @@ static void data_filter(const job *j, float *dx, const float *dy, const float *w
             turned[n * taps + t] = w[n * taps + taps - 1 - t];
     for (int64_t begin = j->begin; begin < j->end; begin += j->band) {
         const int64_t end = least(begin + j->band, j->end);
-        if (j->past_caches)
+        if (j->tile != NULL)
             stream_data(j, dx, dy, w, turned, begin, end);
         else
             data_rows(j, dx, dy, w, turned, planes, begin, end, accumulate);
@@ -215,10 +217,7 @@ static void data_planes(const job *j, int64_t image, int64_t channel, int64_t pl
 
 static void data_part(void *context, int part, int parts)
 {
-    const job *j = context;
-    for_planes(j, part, parts, data_planes);
-    if (j->past_caches)
-        gg_kernels()->end_streams();
+    for_planes(context, part, parts, data_planes);
 }
 
 /* The turned kernel slides over dY, which takes the place of X. */

@@ -137,6 +137,47 @@ static void layers(trial *t)
         free(all[i]);
 }
 
+/* ---- convolutions ---- */
+
+/* 16 MB of results of a kernel that moves nothing: they go from the thread's scratch past the caches. The product asks
+ * for that scratch on machines, too, whose depthwise kernels do without. */
+static void planes(trial *t)
+{
+    enum { CHANNELS = 4096, SIDE = 32, E = CHANNELS * SIDE * SIDE, TAPS = 9, LINE = 64 };
+    const gg_conv_shape s = {.batch = 1,
+                             .channels = CHANNELS,
+                             .height = SIDE,
+                             .width = SIDE,
+                             .filters = CHANNELS,
+                             .groups = CHANNELS,
+                             .kernel_height = 3,
+                             .kernel_width = 3,
+                             .pad_top = 1,
+                             .pad_bottom = 1,
+                             .pad_left = 1,
+                             .pad_right = 1};
+    const gg_conv_options options = {.algorithm = GG_CONV_DEPTHWISE};
+    float *x = numbers(E, 3), *w = calloc(CHANNELS * TAPS, sizeof *w), *y = aligned_alloc(LINE, E * sizeof *y);
+    float *work = NULL;
+    int64_t floats = 0;
+    multiply(t, M, false, false);
+    for (int64_t i = 0; i < CHANNELS; i++)
+        w[i * TAPS + TAPS / 2] = 1.0f;
+    for (gg_conv_pass pass = GG_CONV_FORWARD; pass <= GG_CONV_BACKWARD_DATA; pass++) {
+        trial_ok(t, gg_conv_workspace(&floats, pass, &s, &options));
+        work = realloc(work, (size_t)(floats + 1) * sizeof *work);
+        memset(y, 0xff, E * sizeof *y);
+        trial_ok(t, pass == GG_CONV_FORWARD ? gg_conv_forward(y, x, w, NULL, &s, &options, work, floats)
+                                            : gg_conv_backward_data(y, x, w, &s, &options, work, floats));
+        trial_check(t, memcmp(y, x, E * sizeof *y) == 0, "wrong depthwise convolution");
+    }
+    trial_check(t, t->status == GG_OK, "a depthwise convolution failed for want of memory");
+    free(x);
+    free(w);
+    free(y);
+    free(work);
+}
+
 /* What is known to need no memory of its own, at sizes that several threads share. */
 static void others(trial *t)
 {
@@ -175,7 +216,8 @@ static const struct {
     int fresh; /* allocations on a fresh thread */
 } scenarios[] = {
     {"allocations", allocations, 2}, {"gg_gemm", products, 1}, {"gg_gemm_batch", batches, 1},
-    {"gg_gemm_packed", packed, 1},   {"gg_matmul", layers, 1}, {"others", others, 0},
+    {"gg_gemm_packed", packed, 1},   {"gg_matmul", layers, 1}, {"gg_conv", planes, 1},
+    {"others", others, 0},
 };
 enum { SCENARIOS = sizeof scenarios / sizeof *scenarios };
 
