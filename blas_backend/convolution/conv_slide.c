@@ -14,7 +14,8 @@ enum {
     LEAST_ROWS = 8,
     SMALL = 1024, /* floats of small planes at a time */
     MOST_PLANES = 16,
-    LARGE = 1 << 22 /* floats of results, 16 MB: those of 4 MB took as long either way */
+    MOST_SUMMED = 128, /* numbers of dY, a lane of 16, that are summed up in float */
+    LARGE = 1 << 22    /* floats of results, 16 MB: those of 4 MB took as long either way */
 };
 
 bool gg_conv_slides(const gg_conv_geometry *g)
@@ -254,7 +255,14 @@ void gg_conv_slide_data(const gg_conv_call *call, int threads)
 
 /* ---- dW ---- */
 
-/* Of larger planes, in double from the start: they are in cache still. */
+/* Whether the kernel's own sums of dY do: those of tall planes, of a column or two, would lose digits. */
+static bool sums_are_short(const job *j)
+{
+    const gg_conv_geometry *g = &j->call->g;
+    return j->planes * g->out_height * ((g->out_width + GG_LINE - 1) / GG_LINE) <= MOST_SUMMED;
+}
+
+/* Of other planes, in double from the start: they are in cache still. */
 static double sum_of_rows(const job *j, const float *dy, int64_t planes, int64_t begin, int64_t end)
 {
     const int64_t width = j->slide.out_width;
@@ -264,7 +272,7 @@ static double sum_of_rows(const job *j, const float *dy, int64_t planes, int64_t
     return sum;
 }
 
-/* Sums of small planes, a few hundred numbers, go on in double. */
+/* Short sums go on in double. */
 static void move_sums(double *to, float *from)
 {
     for (int lane = 0; lane < GG_TAP_SUMS; lane++) {
@@ -288,16 +296,19 @@ static void weights_filter(const job *j, int64_t filter)
     const float *x = call->x + filter / g->group_filters * g->plane, *dy = call->dy + filter * g->pixels;
     float sums[(MOST_TAPS + 1) * GG_TAP_SUMS] = {0}, *dy_sums = sums + g->taps * GG_TAP_SUMS;
     double bias[GG_TAP_SUMS] = {0};
-    for (int64_t image = 0; image < g->batch; image += j->planes)
+    const bool moves = sums_are_short(j);
+    for (int64_t image = 0; image < g->batch; image += j->planes) {
+        const int64_t planes = least(j->planes, g->batch - image);
+        const float *from = dy + image * j->slide.out_plane;
         for (int64_t begin = 0; begin < j->end; begin += j->band) {
-            gg_kernels()->slide_weights(sums, dy + image * j->slide.out_plane, x + image * j->slide.plane, &j->slide,
-                                        least(j->planes, g->batch - image), begin, least(begin + j->band, j->end));
-            if (g->pixels <= SMALL)
+            const int64_t end = least(begin + j->band, j->end);
+            gg_kernels()->slide_weights(sums, from, x + image * j->slide.plane, &j->slide, planes, begin, end);
+            if (moves)
                 move_sums(bias, dy_sums);
             else if (call->db != NULL)
-                bias[0] += sum_of_rows(j, dy + image * j->slide.out_plane, least(j->planes, g->batch - image), begin,
-                                       least(begin + j->band, j->end));
+                bias[0] += sum_of_rows(j, from, planes, begin, end);
         }
+    }
     gg_kernels()->total_taps(call->dw + filter * g->taps, sums, g->taps, call->accumulate);
     if (call->db != NULL)
         call->db[filter] = (float)(total(bias) + (call->accumulate ? (double)call->db[filter] : 0.0));

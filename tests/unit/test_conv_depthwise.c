@@ -142,6 +142,39 @@ START_TEST(large_results_equal_plain_loops)
 }
 END_TEST
 
+/* Equal numbers, whose roundings all go the same way. Measured: 1e-6 for 32 x 32 in eight lanes of float; a column of
+ * 1000 in a single lane came to 1e-5. */
+START_TEST(bias_gradients_keep_their_digits)
+{
+    static const int64_t sizes[][3] = {{4, 1000, 1}, {16, 64, 1}, {4, 500, 2}, {4, 32, 32}, {16, 7, 7}, {4, 112, 112}};
+    const int64_t *size = sizes[_i / ISA_COUNT], floats = size[0] * size[1] * size[2];
+    if (!use_isa(_i % ISA_COUNT))
+        return;
+    const gg_conv_shape s = {.batch = size[0],
+                             .channels = 1,
+                             .height = size[1],
+                             .width = size[2],
+                             .filters = 1,
+                             .kernel_height = 3,
+                             .kernel_width = 3,
+                             .pad_top = 1,
+                             .pad_bottom = 1,
+                             .pad_left = 1,
+                             .pad_right = 1};
+    const gg_conv_options o = {.algorithm = GG_CONV_DEPTHWISE};
+    const float *x = support_uniform(floats, -1.0, 1.0, 1);
+    float *dy = support_floats(floats), dw[9], db = 0.0f;
+    for (int64_t i = 0; i < floats; i++)
+        dy[i] = 0.1f;
+    int64_t most;
+    ck_assert_int_eq(gg_conv_workspace(&most, GG_CONV_BACKWARD_WEIGHTS, &s, &o), GG_OK);
+    ck_assert_int_eq(gg_conv_backward_weights(dw, &db, dy, x, &s, &o, support_floats(most), most), GG_OK);
+    const double expected = (double)floats * (double)0.1f;
+    ck_assert_double_eq_tol((double)db / expected, 1.0, 2e-6);
+    support_release();
+}
+END_TEST
+
 /* ---- the small kernels that slide over the planes themselves ---- */
 
 enum { MOST_WIDTH = 40, PADDINGS = 3, SLIDES = MOST_WIDTH * 2 * 2 * PADDINGS };
@@ -258,6 +291,7 @@ static void add_tests(TCase *tests)
 {
     tcase_add_loop_test(tests, depthwise_equals_plain_loops, 0, ISA_COUNT);
     tcase_add_loop_test(tests, large_results_equal_plain_loops, 0, 4 * ISA_COUNT);
+    tcase_add_loop_test(tests, bias_gradients_keep_their_digits, 0, 6 * ISA_COUNT);
     tcase_add_loop_test(tests, depthwise_spreads_no_nan, 0, ISA_COUNT);
     tcase_add_loop_test(tests, slides_equal_plain_loops, 0, ISA_COUNT);
     tcase_add_loop_test(tests, slides_stay_between_fences, 0, ISA_COUNT);
