@@ -85,15 +85,16 @@ START_TEST(any_number_of_threads)
 END_TEST
 
 /* Weights so large that the inputs of some steps are multiplied together, but for the last ones of the sequence. */
+static const gg_recurrent_shape several_steps[] = {
+    {.cell = GG_CELL_LSTM, .steps = 9, .batch = 33, .in = 7, .hidden = 290},
+    {.cell = GG_CELL_RNN_TANH, .steps = 9, .batch = 60, .in = 70, .hidden = 570},
+};
+
 START_TEST(inputs_of_several_steps)
 {
-    static const gg_recurrent_shape shapes[] = {
-        {.cell = GG_CELL_LSTM, .steps = 9, .batch = 33, .in = 7, .hidden = 290},
-        {.cell = GG_CELL_RNN_TANH, .steps = 9, .batch = 60, .in = 70, .hidden = 570},
-    };
     const int threads_before = gg_threads();
     const recurrent_options o = options_of(_i / 2 % 2 == 0 ? 3 : 8 + 16);
-    const recurrent_case c = recurrent_case_new(&shapes[_i % 2], &o, 5);
+    const recurrent_case c = recurrent_case_new(&several_steps[_i % 2], &o, 5);
     for (int threads = 1; threads <= 3; threads++) {
         recurrent_found found = {.y = NULL};
         ck_assert_int_eq(gg_set_threads(threads), GG_OK);
@@ -104,26 +105,42 @@ START_TEST(inputs_of_several_steps)
 }
 END_TEST
 
-/* Two directions at once, on one thread, on one each, on several each. */
+/* Both directions at once, the second backwards in time. */
+static void hold_both(const gg_recurrent_shape *s, recurrent_options o)
+{
+    recurrent_case cases[2];
+    recurrent_found found[2] = {{.y = NULL}, {.y = NULL}};
+    cases[0] = recurrent_case_new(s, &o, 20);
+    o.reverse = true;
+    cases[1] = recurrent_case_new(s, &o, 40);
+    recurrent_case_run(found, cases, 2);
+    recurrent_case_check(&cases[0], &found[0]);
+    recurrent_case_check(&cases[1], &found[1]);
+    support_release();
+}
+
+/* On one thread, on one each, on several each. */
 START_TEST(directions)
 {
     const int threads_before = gg_threads();
-    for (int threads = 1; threads <= 5; threads += 2)
-        for (int size = 0; size < 2; size++) {
-            const gg_recurrent_shape s =
-                size == 0 ? shape_of(_i, 5, 3, 7, 17) : shape_of(_i, large[0][0], large[0][1], 7, large[0][3]);
-            recurrent_options o = {.lengths = true, .gap = 2};
-            recurrent_case cases[2];
-            recurrent_found found[2] = {{.y = NULL}, {.y = NULL}};
-            ck_assert_int_eq(gg_set_threads(threads == 5 ? 4 : threads == 3 ? 2 : 1), GG_OK);
-            cases[0] = recurrent_case_new(&s, &o, 20);
-            o.reverse = true;
-            cases[1] = recurrent_case_new(&s, &o, 40);
-            recurrent_case_run(found, cases, 2);
-            recurrent_case_check(&cases[0], &found[0]);
-            recurrent_case_check(&cases[1], &found[1]);
-            support_release();
-        }
+    const gg_recurrent_shape small = shape_of(_i, 5, 3, 7, 17),
+                             more = shape_of(_i, large[0][0], large[0][1], 7, large[0][3]);
+    for (int threads = 1; threads <= 4; threads *= 2) {
+        ck_assert_int_eq(gg_set_threads(threads), GG_OK);
+        hold_both(&small, (recurrent_options){.lengths = true, .gap = 2});
+        hold_both(&more, (recurrent_options){.lengths = true, .gap = 2});
+    }
+    ck_assert_int_eq(gg_set_threads(threads_before), GG_OK);
+}
+END_TEST
+
+START_TEST(directions_of_several_steps)
+{
+    const int threads_before = gg_threads();
+    for (int threads = 1; threads <= 4; threads += 3) {
+        ck_assert_int_eq(gg_set_threads(threads), GG_OK);
+        hold_both(&several_steps[_i], (recurrent_options){.lengths = true});
+    }
     ck_assert_int_eq(gg_set_threads(threads_before), GG_OK);
 }
 END_TEST
@@ -266,6 +283,7 @@ static void add_tests(TCase *tests)
     tcase_add_loop_test(tests, any_number_of_threads, 0, LARGE * GG_CELL_COUNT);
     tcase_add_loop_test(tests, inputs_of_several_steps, 0, 4);
     tcase_add_loop_test(tests, directions, 0, GG_CELL_COUNT);
+    tcase_add_loop_test(tests, directions_of_several_steps, 0, 2);
     tcase_add_test(tests, every_instruction_set);
     tcase_add_loop_test(tests, saturated_gates, 0, GG_CELL_COUNT);
     tcase_add_loop_test(tests, nan_stays_in_its_sample, 0, GG_CELL_COUNT);
