@@ -144,18 +144,10 @@ static void layers(trial *t)
 static void planes(trial *t)
 {
     enum { CHANNELS = 4096, SIDE = 32, E = CHANNELS * SIDE * SIDE, TAPS = 9, LINE = 64 };
-    const gg_conv_shape s = {.batch = 1,
-                             .channels = CHANNELS,
-                             .height = SIDE,
-                             .width = SIDE,
-                             .filters = CHANNELS,
-                             .groups = CHANNELS,
-                             .kernel_height = 3,
-                             .kernel_width = 3,
-                             .pad_top = 1,
-                             .pad_bottom = 1,
-                             .pad_left = 1,
-                             .pad_right = 1};
+    gg_conv_shape s = {.batch = 1, .channels = CHANNELS, .filters = CHANNELS, .groups = CHANNELS};
+    s.height = s.width = SIDE;
+    s.kernel_height = s.kernel_width = 3;
+    s.pad_top = s.pad_bottom = s.pad_left = s.pad_right = 1;
     const gg_conv_options options = {.algorithm = GG_CONV_DEPTHWISE};
     float *x = numbers(E, 3), *w = calloc(CHANNELS * TAPS, sizeof *w), *y = aligned_alloc(LINE, E * sizeof *y);
     float *work = NULL;

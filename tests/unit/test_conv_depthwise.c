@@ -150,17 +150,9 @@ START_TEST(bias_gradients_keep_their_digits)
     const int64_t *size = sizes[_i / ISA_COUNT], floats = size[0] * size[1] * size[2];
     if (!use_isa(_i % ISA_COUNT))
         return;
-    const gg_conv_shape s = {.batch = size[0],
-                             .channels = 1,
-                             .height = size[1],
-                             .width = size[2],
-                             .filters = 1,
-                             .kernel_height = 3,
-                             .kernel_width = 3,
-                             .pad_top = 1,
-                             .pad_bottom = 1,
-                             .pad_left = 1,
-                             .pad_right = 1};
+    gg_conv_shape s = {.batch = size[0], .channels = 1, .height = size[1], .width = size[2], .filters = 1};
+    s.kernel_height = s.kernel_width = 3;
+    s.pad_top = s.pad_bottom = s.pad_left = s.pad_right = 1;
     const gg_conv_options o = {.algorithm = GG_CONV_DEPTHWISE};
     const float *x = support_uniform(floats, -1.0, 1.0, 1);
     float *dy = support_floats(floats), dw[9], db = 0.0f;

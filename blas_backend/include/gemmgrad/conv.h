@@ -13,10 +13,11 @@
  * unless accumulated). NaN and infinity propagate, and some algorithms spread them further than the sum above:
  * Winograd's over the tile that holds them, up to 4 pixels (in steps of two 8 of X); shifted and depthwise to results
  * whose taps see padding, which they multiply by 0 and do not leave out; im2col, tiled and pointwise not at all. All
- * functions are thread-safe on different results and workspaces, use up to gg_threads() threads and allocate nothing.
- * The same shape, options, threads, BLAS and CPU give the same bits. Errors, results untouched: GG_ERR_ARGUMENT (NULL,
- * a negative size, an algorithm that cannot do this shape, a workspace too small), GG_ERR_SHAPE (groups that do not
- * divide, a kernel larger than the padded image), GG_ERR_OVERFLOW.
+ * functions are thread-safe on different results and workspaces, use up to gg_threads() threads, and allocate nothing
+ * but scratch that a thread takes once and keeps, without which they do, too. The same shape, options, threads, BLAS
+ * and CPU give the same bits. Errors, results untouched: GG_ERR_ARGUMENT (NULL, a negative size, an algorithm that
+ * cannot do this shape, a workspace too small), GG_ERR_SHAPE (groups that do not divide, a kernel larger than the
+ * padded image), GG_ERR_OVERFLOW.
  *
  * Sources: Chellapilla, Puri and Simard 2006 (im2col); Lavin and Gray 2016, Winograd 1980 (minimal filtering). */
 #ifndef GEMMGRAD_CONV_H
