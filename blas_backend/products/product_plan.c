@@ -36,8 +36,8 @@ typedef struct cost_model {
     double second_level, third_level, a_level;              /* bytes that stay there */
     int64_t depths[6];                                      /* worth trying; the first 0 ends the list */
     bool blocked;                                           /* whether that strategy was measured */
-    int64_t deep_rows,
-        deep_k; /* from so many rows of a part and that k on, panels are as deep as they can be; 0: never */
+    int64_t deep_rows; /* rows of a part from which on panels are as deep as they can be, */
+    int64_t deep_k;    /* if k is that large, too; 0: never */
 } cost_model;
 
 /* Nothing to pay: a rate without end. */
@@ -355,8 +355,8 @@ static gg_product_plan share_out(const gg_product *p, int threads)
                         : (gg_product_plan){GG_STRATEGY_WHOLE, 1, parts, p->k};
 }
 
-/* Many rows, a deep k and A as it lies: with panels of the whole depth A is read in long runs and C is visited once.
- * The model prices depth by shapes of few rows and misses it. */
+/* Many rows, a deep k and A as it lies: with panels as deep as they can be A is read in long runs, and C is visited
+ * once for every 2048 of k. The model prices depth by shapes of few rows and misses it. */
 static bool wants_deep_panels(const cost_model *cpu, const gg_product *p, int threads)
 {
     return cpu->deep_k > 0 && !p->transpose_a && p->k >= cpu->deep_k && p->n >= 2 * GG_PANEL

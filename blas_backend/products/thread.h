@@ -1,6 +1,6 @@
 /* thread.h - what each thread that multiplies keeps: a copied panel, an output tile (C transposed, or on its way past
  * the caches), a block of A, and the plans of its latest shapes. Recurrent layers have parts of dG in panel and block,
- * and sums of the weights' gradients. */
+ * and sums of the weights' gradients; large depthwise results pass the caches from the tile. */
 #ifndef GG_THREAD_H
 #define GG_THREAD_H
 

@@ -15,7 +15,8 @@
  * whose taps see padding, which they multiply by 0 and do not leave out; im2col, tiled and pointwise not at all. All
  * functions are thread-safe on different results and workspaces, use up to gg_threads() threads, and allocate nothing
  * but scratch that a thread takes once and keeps, without which they do, too. The same shape, options, threads, BLAS
- * and CPU give the same bits. Errors, results untouched: GG_ERR_ARGUMENT (NULL, a negative size, an algorithm that
+ * and CPU give the same bits where the same results are asked for (db alone may be summed up in another order than
+ * beside dw). Errors, results untouched: GG_ERR_ARGUMENT (NULL, a negative size, an algorithm that
  * cannot do this shape, a workspace too small), GG_ERR_SHAPE (groups that do not divide, a kernel larger than the
  * padded image), GG_ERR_OVERFLOW.
  *
