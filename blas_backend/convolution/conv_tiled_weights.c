@@ -4,7 +4,8 @@
  *
  * 128 pixels at a time: dY^T in panels of 64 filters, then pieces of columns, each multiplied with all panels. Where dW
  * is large, or images are few, each thread takes rows of dW^T and goes through all images; otherwise each takes images
- * of its own and has a dW^T of its own, which are added up at the end, in the order of the threads.
+ * of its own and has a dW^T of its own, which are added up at the end, in the order of the threads. Filters that leave
+ * much of a panel empty go another way then: conv_tiled_lines.c.
  *
  * Workspace of each part: planes of a block of images, dY^T, a piece of columns, its dW^T. */
 #include "conv_tiled.h"
