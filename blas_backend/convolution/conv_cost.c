@@ -9,6 +9,7 @@
 
 #include "conv_method.h"
 #include "conv_slide.h"
+#include "conv_tiled.h"
 #include "kernels/kernels.h"
 
 enum { COUNTS = 9 };
@@ -135,6 +136,12 @@ static void count_tiled(double *n, const gg_conv_geometry *g, gg_conv_pass pass,
     n[6] = s->groups;
     n[7] = pass == GG_CONV_FORWARD ? 0 : s->groups * s->group_filters * s->depth; /* weights turned */
     n[8] = s->stride > 1 ? n[2] : 0;                                              /* runs, in steps */
+    if (pass == GG_CONV_BACKWARD_WEIGHTS && gg_tiled_has_lines(g, (int)s->threads)) {
+        n[0] = outputs * rows_of_product(g->group_filters) * gg_tiled_effective_columns(g->depth);
+        n[2] = outputs * (double)g->kernel_height;
+        n[3] = s->images * s->channels * s->height * s->width / s->threads;
+        n[8] = 0;
+    }
 }
 
 static void count_pointwise(double *n, gg_conv_pass pass, const sizes *s)

@@ -47,25 +47,36 @@ static span inside(int64_t phase, int64_t pad, int64_t stride, int64_t length, i
 static void fill_row(float *row, const float *source, const span *s, int64_t stride, int64_t pitch)
 {
     memset(row, 0, (size_t)least(s->from, pitch) * sizeof *row);
-    if (stride == 1)
-        memcpy(row + s->from, source + s->pixel, (size_t)(s->to - s->from) * sizeof *row);
-    else if (s->to > s->from)
-        gg_kernels()->take_every(row + s->from, source + s->pixel, s->to - s->from, stride);
+    gg_kernels()->take_every(row + s->from, source + s->pixel, s->to - s->from, stride);
     if (s->to < pitch)
         memset(row + s->to, 0, (size_t)(pitch - s->to) * sizeof *row);
+}
+
+/* Rows of a plane of which none lies outside the image. */
+static void fill_rows(float *plane, const float *x, const gg_conv_planes *p, const span *s, int64_t rows)
+{
+    const gg_conv_geometry *g = p->g;
+    if (g->stride_x <= 2) {
+        gg_kernels()->pad_rows(plane, p->pitch, x + s->pixel, g->stride_y * g->width, rows, s->from, s->to,
+                               g->stride_x);
+        return;
+    }
+    for (int64_t r = 0; r < rows; r++)
+        fill_row(plane + r * p->pitch, x + r * g->stride_y * g->width, s, g->stride_x, p->pitch);
 }
 
 static void fill_plane(float *plane, const float *x, const gg_conv_planes *p, int64_t phase_y, int64_t phase_x)
 {
     const gg_conv_geometry *g = p->g;
     const span s = inside(phase_x, g->pad_left, g->stride_x, g->width, p->pitch);
-    for (int64_t r = 0; r < p->rows; r++) {
-        const int64_t y = r * g->stride_y + phase_y - g->pad_top;
-        if (y < 0 || y >= g->height || s.from == s.to)
-            memset(plane + r * p->pitch, 0, (size_t)p->pitch * sizeof *plane);
-        else
-            fill_row(plane + r * p->pitch, x + y * g->width, &s, g->stride_x, p->pitch);
+    const span t = inside(phase_y, g->pad_top, g->stride_y, g->height, p->rows);
+    if (s.from == s.to || t.from == t.to) {
+        memset(plane, 0, (size_t)p->plane_floats * sizeof *plane);
+        return;
     }
+    memset(plane, 0, (size_t)(t.from * p->pitch) * sizeof *plane);
+    fill_rows(plane + t.from * p->pitch, x + t.pixel * g->width, p, &s, t.to - t.from);
+    memset(plane + t.to * p->pitch, 0, (size_t)((p->rows - t.to) * p->pitch) * sizeof *plane);
 }
 
 void gg_conv_planes_fill(float *planes, const float *x, const gg_conv_planes *p, int64_t channels)

@@ -30,4 +30,16 @@ int64_t gg_tiled_border(int64_t n, int64_t unit, int64_t i, int64_t parts);
 int64_t gg_tiled_weights_workspace(const gg_conv_geometry *g, int threads);
 void gg_tiled_weights(const gg_conv_call *call);
 
+/* Whether gradients of weights go the way of conv_tiled_lines.c. */
+bool gg_tiled_has_lines(const gg_conv_geometry *g, int threads);
+
+/* conv_tiled_lines.c, where there are as many images as threads and dW is small enough for each thread to have its own:
+ * whether it is the faster way, its workspace, the pass. */
+bool gg_tiled_takes_lines(const gg_conv_geometry *g);
+int64_t gg_tiled_lines_workspace(const gg_conv_geometry *g, int threads);
+void gg_tiled_lines(const gg_conv_call *call);
+
+/* Columns of a product as the BLAS's small kernels see them: whole panels, and a rest that takes as long as so many. */
+double gg_tiled_effective_columns(int64_t n);
+
 #endif

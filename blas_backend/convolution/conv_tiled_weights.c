@@ -4,7 +4,8 @@
  *
  * 128 pixels at a time: dY^T in panels of 64 filters, then pieces of columns, each multiplied with all panels. Where dW
  * is large, or images are few, each thread takes rows of dW^T and goes through all images; otherwise each takes images
- * of its own and has a dW^T of its own, which are added up at the end, in the order of the threads.
+ * of its own and has a dW^T of its own, which are added up at the end, in the order of the threads. Filters that leave
+ * much of a panel empty go another way then: conv_tiled_lines.c.
  *
  * Workspace of each part: planes of a block of images, dY^T, a piece of columns, its dW^T. */
 #include "conv_tiled.h"
@@ -25,6 +26,11 @@ static int64_t least(int64_t a, int64_t b)
 static bool splits_depth(const gg_conv_geometry *g, int threads)
 {
     return g->batch < threads || g->depth * g->group_filters > OWN_FLOATS;
+}
+
+bool gg_tiled_has_lines(const gg_conv_geometry *g, int threads)
+{
+    return !splits_depth(g, threads) && gg_tiled_takes_lines(g);
 }
 
 static int64_t row_block(const gg_conv_geometry *g)
@@ -63,7 +69,9 @@ int64_t gg_tiled_weights_workspace(const gg_conv_geometry *g, int threads)
     gg_conv_geometry few = *g; /* fewer images than threads may be shared out in another way */
     few.batch = least(g->batch, threads - 1);
     const int64_t here = total(g, &p, threads), there = few.batch > 0 ? total(&few, &p, threads) : 0;
-    return here > there ? here : there;
+    const int64_t most = here > there ? here : there;
+    const int64_t lines = gg_tiled_has_lines(g, threads) ? gg_tiled_lines_workspace(g, threads) : 0;
+    return lines > most ? lines : most;
 }
 
 /* One thread's work: rows [r0, r1) of dW^T over images [image, image + images) of a block. */
@@ -172,6 +180,10 @@ enum { GRAIN = 8192 };
 
 void gg_tiled_weights(const gg_conv_call *call)
 {
+    if (gg_tiled_has_lines(&call->g, call->threads)) {
+        gg_tiled_lines(call);
+        return;
+    }
     gg_conv_planes p;
     gg_conv_planes_of(&p, &call->g);
     job j = {call, &p, layout_of(&call->g, &p, call->threads), 0};

@@ -1,32 +1,54 @@
-/* columns.c - pieces of the matrix of columns, copied from padded planes and added back to them; rows of an image split
- * by stride and joined again. See conv_planes.h for the planes. */
-#include "kernel_set.h"
+/* columns.c - pieces of the matrix of columns, copied from padded planes and added back to them; rows of an image
+ * padded and split by stride, and joined again. See conv_planes.h for the planes. */
+#include "masked.h"
 
-/* A block of LANES floats; whole blocks only: what is written beyond a run is overwritten by the next one, or lies in
- * the slack behind the last row. */
-GG_INLINE void copy_run(float *target, const float *source, int64_t length)
+/* Blocks of LANES floats that runs fall into, the same in every row. Whole blocks only: what is written beyond a run is
+ * overwritten by the next one, or lies in the slack behind the last row. */
+enum { MOST_BLOCKS = 256 };
+typedef struct block {
+    int64_t from, to;
+} block;
+
+static int64_t blocks_of(block *blocks, const gg_pixel_run *runs, int64_t run_count)
 {
-    for (int64_t i = 0; i < length; i += LANES)
-        GG_FOR_LANES (lane, LANES)
-            target[i + lane] = source[i + lane];
+    int64_t count = 0, at = 0;
+    for (int64_t s = 0; s < run_count; s++) {
+        for (int64_t i = 0; i < runs[s].length; i += LANES)
+            blocks[count++] = (block){runs[s].offset + i, at + i};
+        at += runs[s].length;
+    }
+    return count;
 }
 
-void GG_KERNEL(copy_columns)(float *target, int64_t ld, const float *source, const gg_tap_rows *rows,
-                             const gg_pixel_run *runs, int64_t run_count)
+/* The number of blocks is a constant where it is called, if it is small. */
+GG_INLINE void copy_blocks(float *target, int64_t ld, const float *source, const gg_tap_rows *rows, const block *blocks,
+                           int64_t count)
 {
     int64_t tap = rows->first % rows->taps;
     const float *channel = source + rows->first / rows->taps * rows->channel_floats;
     for (int64_t r = 0; r < rows->count; r++) {
         const float *base = channel + rows->offsets[tap];
         float *at = target + r * ld;
-        for (int64_t s = 0; s < run_count; s++) {
-            copy_run(at, base + runs[s].offset, runs[s].length);
-            at += runs[s].length;
-        }
+        for (int64_t b = 0; b < count; b++)
+            GG_FOR_LANES (lane, LANES)
+                at[blocks[b].to + lane] = base[blocks[b].from + lane];
         if (++tap == rows->taps) {
             tap = 0;
             channel += rows->channel_floats;
         }
+    }
+}
+
+void GG_KERNEL(copy_columns)(float *target, int64_t ld, const float *source, const gg_tap_rows *rows,
+                             const gg_pixel_run *runs, int64_t run_count)
+{
+    block blocks[MOST_BLOCKS];
+    const int64_t count = blocks_of(blocks, runs, run_count);
+    switch (count) {
+    case 4: copy_blocks(target, ld, source, rows, blocks, 4); break;
+    case 5: copy_blocks(target, ld, source, rows, blocks, 5); break;
+    case 6: copy_blocks(target, ld, source, rows, blocks, 6); break;
+    default: copy_blocks(target, ld, source, rows, blocks, count); break;
     }
 }
 
@@ -50,6 +72,26 @@ void GG_KERNEL(add_columns)(float *target, const float *source, int64_t ld, cons
                 GG_OVER_ARRAY(runs[s].length, add_element, base + runs[s].offset, at);
                 at += runs[s].length;
             }
+        }
+    }
+}
+
+/* A block of all rows at a time, so that its masks are made once. */
+void GG_KERNEL(pad_rows)(float *target, int64_t pitch, const float *source, int64_t lds, int64_t rows, int64_t from,
+                         int64_t to, int64_t stride)
+{
+    for (int64_t j = 0; j < pitch; j += LANES) {
+        const int64_t first = (from - j) * stride, end = (to - j - 1) * stride + 1;
+        const lanes low = some_lanes(first, end), high = some_lanes(first - LANES, end - LANES);
+        const lanes stored = some_lanes(0, pitch - j);
+        for (int64_t r = 0; r < rows; r++) {
+            const float *at = source + r * lds - first;
+            vector a = load(at, low);
+            if (stride == 2) {
+                vector odd;
+                split(&a, &odd, a, load(at + LANES, high));
+            }
+            store(target + r * pitch + j, a, stored);
         }
     }
 }

@@ -211,6 +211,8 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
  *   copy_columns        target[r] = the runs of tap row r, one after the other; up to 16 floats beyond each row of
  *                       target and each run of source are touched
  *   add_columns         the runs of tap row r += source[r]
+ *   pad_rows            target[r][j] = source[r lds + (j - from) stride] for from <= j < to, else 0, where j < pitch;
+ *                       stride 1 or 2
  *   take_every          target[i] = source[i stride]; put_every: the other way round, = or +=
  *   attention_weigh     a tile of scores, keys down and queries across, becomes e^(s - largest): largest, sum and
  *                       correction hold a float for each column, the first two over all tiles so far; correction is
@@ -335,6 +337,9 @@ typedef void gg_backward_kernel(float *dx, const float *dy, const float *xy, int
     X(void, add_columns,                                                                                               \
       (float *target, const float *source, int64_t ld, const gg_tap_rows *rows, const gg_pixel_run *runs,              \
        int64_t run_count))                                                                                             \
+    X(void, pad_rows,                                                                                                  \
+      (float *target, int64_t pitch, const float *source, int64_t lds, int64_t rows, int64_t from, int64_t to,         \
+       int64_t stride))                                                                                                \
     X(void, take_every, (float *target, const float *source, int64_t n, int64_t stride))                               \
     X(void, put_every, (float *target, const float *source, int64_t n, int64_t stride, bool accumulate))               \
     X(bool, attention_weigh,                                                                                           \
