@@ -186,7 +186,8 @@ START_TEST(many_rows_take_deep_panels)
         int column_parts;
     } rows[] = {{2048, 384, 1536, false, false, true, 2},  {2048, 320, 1536, false, false, true, 1},
                 {2048, 384, 1536, false, true, true, 1},   {2048, 384, 1536, true, false, false, 0},
-                {128, 1024, 1024, false, false, false, 0}, {2048, 384, 384, false, false, false, 0}};
+                {128, 1024, 1024, false, false, false, 0}, {2048, 384, 384, false, false, false, 0},
+                {1024, 256, 768, false, false, true, 1},   {2048, 512, 768, false, false, true, 2}};
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         const gg_product p = {.m = rows[i].m,
                               .n = rows[i].n,
