@@ -25,7 +25,9 @@ static bool is_candidate(gg_conv_algorithm a, const gg_conv_geometry *g, gg_conv
 {
     if ((accuracy == GG_CONV_EXACT && !gg_conv_is_exact(a)) || !gg_conv_keeps_accuracy(a, g, pass))
         return false;
-    if (a == GG_CONV_IM2COL && g->depth * g->pixels > MOST_COLUMNS && gg_conv_tiled.fits(g, pass))
+    /* The columns of one tap are X's pixels once more. */
+    const bool dear = g->taps == 1 || g->depth * g->pixels > MOST_COLUMNS;
+    if (a == GG_CONV_IM2COL && dear && gg_conv_tiled.fits(g, pass))
         return false;
     return gg_conv_method_of(a)->fits(g, pass);
 }
